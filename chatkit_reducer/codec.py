@@ -1,0 +1,178 @@
+"""JSON text to event and back, nothing lost.
+
+The way of nearly every event is one typed msgspec call. An event with anything unknown in it fails
+that call and takes a second way, through plain mappings: slower, and it keeps everything. Known
+input pays nothing for the unknown.
+
+    bytes --decode--> Event --encode--> bytes         one JSON text
+    mapping --from_json--> Event --to_json--> mapping  plain Python data, as other libraries hold it
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from chatkit_reducer.errors import DecodeError, EncodeError
+from chatkit_reducer.events import (
+    EVENT_TYPES,
+    UPDATE_TYPES,
+    Event,
+    Extra,
+    Json,
+    KnownEvent,
+    ThreadItemUpdated,
+    UnknownEvent,
+    UnknownUpdate,
+    Update,
+)
+
+__all__ = ["MALFORMED", "decode", "encode", "from_json", "json_copy", "to_json"]
+
+_event = msgspec.json.Decoder(KnownEvent)
+_anything = msgspec.json.Decoder(Any)
+
+MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for a text that it cannot decode (100,000 brackets: `RecursionError`)."""
+
+
+def decode(data: bytes | bytearray | memoryview | str) -> Event:
+    """One JSON text to the event it holds.
+
+    An event of an unknown type comes back as `UnknownEvent`; unknown fields are kept in `extra`.
+
+    Raises:
+        DecodeError: no JSON, no object, no `type`, or a known type with a field missing or of
+            another kind than it must be. The message ends with the path to the place, as `$.item_id`.
+    """
+    try:
+        return _event.decode(data)
+    except MALFORMED:  # an unknown type or field is such an error too: the second way tells
+        return from_json(_decoded(data))
+
+
+def _decoded(data: bytes | bytearray | memoryview | str) -> Any:
+    try:
+        return _anything.decode(data)
+    except RecursionError:
+        raise DecodeError("the JSON is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"the text is not UTF-8: {error.reason}") from None
+    except msgspec.MsgspecError as error:
+        raise DecodeError(str(error)) from None
+
+
+def from_json(value: object) -> Event:
+    """A plain mapping, as any JSON library makes it, to the event it describes.
+
+    The event shares the mappings inside `value`; do not change them afterwards.
+
+    Raises:
+        DecodeError: as in `decode`.
+    """
+    fields = _tagged(value, "$")
+    cls = EVENT_TYPES.get(fields["type"])
+    if cls is None:
+        return UnknownEvent(fields)
+    if cls is ThreadItemUpdated:
+        return _item_updated(fields)
+    return _known(cls, fields, "$")  # type: ignore[no-any-return]
+
+
+def _item_updated(fields: Json) -> ThreadItemUpdated:
+    item_id = fields.get("item_id")
+    if not isinstance(item_id, str):
+        raise DecodeError("`item_id` is missing or no string - at `$`")
+    update = _update_from_json(fields.get("update"))
+    extra = _extra(ThreadItemUpdated, fields)
+    return ThreadItemUpdated(item_id, update, extra=extra)
+
+
+def _update_from_json(value: object) -> Update:
+    fields = _tagged(value, "$.update")
+    cls = UPDATE_TYPES.get(fields["type"])
+    if cls is None:
+        return UnknownUpdate(fields)
+    return _known(cls, fields, "$.update")  # type: ignore[no-any-return]
+
+
+def _tagged(value: object, path: str) -> Json:
+    if not isinstance(value, dict):
+        raise DecodeError(f"expected a JSON object, got {_kind(value)} - at `{path}`")
+    if not isinstance(value.get("type"), str):
+        raise DecodeError(f"`type` is missing or no string - at `{path}`")
+    return value
+
+
+def _known(cls: type[Any], fields: Json, path: str) -> Any:
+    names = cls.__struct_fields__
+    try:
+        known = msgspec.convert({k: v for k, v in fields.items() if k in names and k != "extra"}, cls)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise DecodeError(str(error).replace("`$", f"`{path}")) from None
+    extra = _extra(cls, fields)
+    return known if extra is msgspec.UNSET else msgspec.structs.replace(known, extra=extra)
+
+
+def _extra(cls: type[Any], fields: Json) -> Extra | msgspec.UnsetType:
+    known = {"type", *cls.__struct_fields__} - {"extra"}
+    return Extra({k: v for k, v in fields.items() if k not in known}) or msgspec.UNSET
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean", int: "a number"}
+    return "null" if value is None else names.get(type(value), "a number")
+
+
+def to_json(event: Event | Update) -> Json:
+    """The plain mapping of an event or update, unknown fields included. It shares its insides."""
+    if isinstance(event, (UnknownEvent, UnknownUpdate)):
+        return event.json
+    out: Json = {"type": event.__struct_config__.tag}
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if name == "update":
+            out[name] = to_json(value)
+        elif name == "extra":
+            out.update({} if value is msgspec.UNSET else value)
+        elif value is not msgspec.UNSET:
+            out[name] = value
+    return out
+
+
+def encode(event: Event) -> bytes:
+    """An event to one JSON text in UTF-8, without a newline. `decode` is its inverse.
+
+    Raises:
+        EncodeError: the event holds NaN, an infinity or a lone surrogate, which JSON cannot say.
+    """
+    try:
+        plain = to_json(event)
+        text = msgspec.json.encode(plain)
+    except (UnicodeEncodeError, TypeError, RecursionError) as error:
+        raise EncodeError(f"the event cannot be written as JSON: {error}") from error
+    # msgspec writes NaN and the infinities as `null`; only a text with a null in it can hide one.
+    if b"null" in text and _has_non_finite(plain):
+        raise EncodeError("the event cannot be written as JSON: it holds NaN or an infinity")
+    return text
+
+
+def _has_non_finite(value: object) -> bool:
+    todo = [value]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            todo.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            todo.extend(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            return True
+    return False
+
+
+def json_copy(value: Json) -> Json:
+    """A deep copy of plain JSON data: whoever gets it may change it."""
+    copy: Json = msgspec.to_builtins(value)
+    return copy

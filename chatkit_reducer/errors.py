@@ -1,0 +1,42 @@
+"""What this package raises, and when.
+
+Faults in data are values (`Anomaly`, `Unreadable`). Exceptions are for misuse, for a single text
+that is asked to be an event and is none, and for strict mode, where the caller asked to be stopped.
+Each error subclasses the builtin that it resembles.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatkit_reducer.anomalies import Anomaly
+
+__all__ = ["AnomalyError", "ChatKitReducerError", "DecodeError", "EncodeError", "LogError"]
+
+
+class ChatKitReducerError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+
+class DecodeError(ChatKitReducerError, ValueError):
+    """A text is not a ChatKit event. The message says what is wrong, and where in the JSON."""
+
+
+class EncodeError(ChatKitReducerError, ValueError):
+    """An event holds something that JSON cannot say, such as NaN or half a surrogate pair."""
+
+
+class LogError(ChatKitReducerError, OSError):
+    """A log cannot be read or written at all: it is missing, or needs a library that is missing."""
+
+
+class AnomalyError(ChatKitReducerError, ValueError):
+    """Strict mode met a fault in the data; `anomaly` is what lenient mode would have recorded."""
+
+    def __init__(self, anomaly: Anomaly) -> None:
+        super().__init__(anomaly)
+        self.anomaly = anomaly
+
+    def __str__(self) -> str:
+        return str(self.anomaly)

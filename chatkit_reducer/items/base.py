@@ -1,0 +1,68 @@
+"""What every item state has in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from chatkit_reducer.anomalies import Fault, FaultKind
+from chatkit_reducer.codec import json_copy
+
+if TYPE_CHECKING:
+    from chatkit_reducer.events import Json, Update
+
+__all__ = ["ItemState", "field_of", "misfit", "negative_index"]
+
+
+class ItemState(Struct, frozen=True, gc=False, eq=False):
+    """One item of a thread, as it is now.
+
+    `json` is the item as an event or a store brought it, unknown fields included. A subclass holds
+    what updates change in fields of its own, which then count instead; `plain` puts both together.
+    """
+
+    json: Json
+
+    @property
+    def id(self) -> str:
+        """The item's id."""
+        return str(self.json["id"])
+
+    @property
+    def type(self) -> str:
+        """The item's type on the wire, such as `"assistant_message"`; `""` where it has none."""
+        kind = self.json.get("type")
+        return kind if isinstance(kind, str) else ""
+
+    def plain(self) -> Json:
+        """The item as plain JSON data that shares its insides with the state: read, never write."""
+        return self.json
+
+    def to_json(self) -> Json:
+        """The plain ChatKit JSON mapping of the item, yours to change."""
+        return json_copy(self.plain())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ItemState):
+            return NotImplemented
+        return self is other or (type(self) is type(other) and self.plain() == other.plain())
+
+    __hash__ = None  # type: ignore[assignment]  # a state holds JSON, which has no hash
+
+
+def misfit(state: ItemState, update: Update) -> Fault:
+    """The fault of an update that is for another type of item."""
+    what = type(update).__name__
+    return Fault(FaultKind.UPDATE_MISFIT, f"{what} is not for an item of type {state.type!r}")
+
+
+def negative_index(name: str, index: int) -> Fault:
+    """The fault of an index below 0 (Python would count it from the end, as the SDK does)."""
+    return Fault(FaultKind.INDEX_OUT_OF_RANGE, f"{name} {index} is negative")
+
+
+def field_of(json: Json, name: str, kind: type[Any]) -> Any:
+    """The value of a field if it is of this kind, else None."""
+    value = json.get(name)
+    return value if isinstance(value, kind) else None

@@ -1,0 +1,305 @@
+"""`ThreadState`: a thread as the events so far have made it.
+
+A state is immutable, and cheap to keep: it shares all that did not change with the state before it.
+What makes it fast is that the item which is streaming right now is held outside the map of items,
+and of that item the text which is growing right now outside the item. A text delta then makes one
+small object, however many items the thread has and however long the text is. Everything is put
+together when somebody looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
+
+from chatkit_reducer.anomalies import Anomaly, Fault, FaultKind
+from chatkit_reducer.codec import json_copy
+from chatkit_reducer.items import ItemState, parse_item
+from chatkit_reducer.items.assistant_message import AssistantMessage
+from chatkit_reducer.lifecycle import Phase
+from chatkit_reducer.persistent import EMPTY_LIST, EMPTY_MAP, Map, SharedList
+
+if TYPE_CHECKING:
+    from chatkit_reducer.events import ErrorEvent, Json
+
+__all__ = ["Book", "Entry", "Items", "Progress", "ThreadState"]
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One item of a thread, and where it is in its life."""
+
+    item: ItemState
+    order: int
+    phase: Phase
+    base: ItemState | None = None
+    """The stored copy, for an item that is pending over one."""
+
+
+class Progress(Struct, frozen=True, gc=False):
+    """What goes on right now, for the eye only: gone with the next item event.
+
+    From a `progress_update`: `text` and `icon`. From a `generated_image.updated`: `item_id` and
+    `fraction`, from 0 to 1.
+    """
+
+    text: str | None = None
+    icon: str | None = None
+    item_id: str | None = None
+    fraction: float | None = None
+
+
+class Book(Struct, frozen=True, gc=False):
+    """All of a thread but what is streaming right now."""
+
+    entries: Map[str, Entry] = EMPTY_MAP
+    pending: Map[str, int] = EMPTY_MAP
+    """The ids that are not done, each with its place in the thread."""
+    next_order: int = 0
+    anomalies: SharedList[Anomaly] = EMPTY_LIST
+    thread: Json | None = None
+    error: ErrorEvent | None = None
+    progress: Progress | None = None
+    stream_options: Json | None = None
+
+    def phase_of(self, item_id: str) -> Phase:
+        """Where the item with this id is in its life."""
+        entry = self.entries.get(item_id)
+        return Phase.ABSENT if entry is None else entry.phase
+
+    def moved(self, item_id: str, to: Phase, item: ItemState) -> Book:
+        """This book with the item in another phase, and with this content; `to` is not absent."""
+        entry = self.entries.get(item_id)
+        order = self.next_order if entry is None else entry.order
+        base = (entry.base or entry.item) if to is Phase.PENDING_OVER_BASE and entry else None
+        entries = self.entries.set(item_id, Entry(item, order, to, base))
+        stored = to is Phase.STORED
+        pending = self.pending.without(item_id) if stored else self.pending.set(item_id, order)
+        return self._with_items(entries, pending, max(self.next_order, order + 1))
+
+    def without(self, item_id: str) -> Book:
+        """This book without the item."""
+        entries, pending = self.entries.without(item_id), self.pending.without(item_id)
+        return self._with_items(entries, pending, self.next_order)
+
+    def holding(self, item_id: str, item: ItemState | None) -> Book:
+        """This book with another content for the item, in the phase it is in."""
+        entry = self.entries.get(item_id)
+        if entry is None or item is None or entry.item is item:
+            return self
+        entry = Entry(item, entry.order, entry.phase, entry.base)
+        return self._with_items(self.entries.set(item_id, entry), self.pending, self.next_order)
+
+    def _with_items(self, entries: Map[str, Entry], pending: Map[str, int], order: int) -> Book:
+        return replace(self, entries=entries, pending=pending, next_order=order)
+
+
+class Items(Mapping[str, ItemState]):
+    """The items of a thread by id, in thread order; read-only."""
+
+    __slots__ = ("_entries", "_ordered")
+
+    def __init__(self, entries: Map[str, Entry]) -> None:
+        self._entries = entries
+        self._ordered: dict[str, Entry] | None = None
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The items with their phases and bases, in thread order: read, never write."""
+        if self._ordered is None:
+            self._ordered = dict(sorted(self._entries.items(), key=_order))
+        return self._ordered
+
+    def __getitem__(self, item_id: str) -> ItemState:
+        entry = self._entries.get(item_id)
+        if entry is None:
+            raise KeyError(item_id)
+        return entry.item
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, item_id: object) -> bool:
+        return isinstance(item_id, str) and item_id in self._entries
+
+    def __repr__(self) -> str:
+        return f"Items({list(self.entries)})"
+
+
+def _order(pair: tuple[str, Entry]) -> int:
+    return pair[1].order
+
+
+def _place(pair: tuple[str, int]) -> int:
+    return pair[1]
+
+
+class ThreadState(Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=True):
+    """A thread as the events so far have made it. `ThreadState()` is the empty one.
+
+    Two states are equal when they hold the same: items in order with their phases and bases,
+    anomalies, thread metadata, error, progress and stream options. How many events it took
+    (`position`) is not part of that.
+    """
+
+    _book: Book = Book()
+    _open_id: str | None = None
+    _open: ItemState | None = None
+    """The item that is streaming, or None. Its phase is in the book, its content there is old."""
+    _index: int | None = None
+    """The part of it whose text is growing, or None. The text in `_open` is old then, and the ..."""
+    _cells: Any = None
+    _count: int = 0
+    """... text is the first `_count` cells; see `persistent.SharedList`."""
+    position: int = 0
+    """How many events were folded. `reduce` does not count one that changes nothing."""
+    _seen: Items | None = None
+    """What somebody looked at, so that looking twice does not cost twice."""
+
+    @classmethod
+    def from_items(
+        cls, items: Iterable[Mapping[str, Any]], *, thread: Mapping[str, Any] | None = None
+    ) -> ThreadState:
+        """The state of a thread that was stored: its items in order, its metadata if you have it.
+
+        The mappings are plain ChatKit JSON, from any store. They are copied. One without an `id`
+        is left out, of two with one id the later counts, and each such fault is an anomaly.
+        """
+        book = Book(thread=None if thread is None else json_copy(dict(thread)))
+        faults: list[Anomaly] = []
+        for json in items:
+            parsed = parse_item(json_copy(dict(json)))
+            item = parsed.result if isinstance(parsed, Fault) else parsed
+            item_id = None if item is None else item.id
+            if isinstance(parsed, Fault):
+                faults.append(_of_store(parsed, item_id))
+            if item_id is None:
+                continue
+            if item_id in book.entries:
+                faults.append(_of_store(_STORED_TWICE, item_id))
+            book = book.moved(item_id, Phase.STORED, item)
+        return cls(with_anomalies(book, faults))
+
+    @property
+    def items(self) -> Items:
+        """All items by id, in thread order; hidden ones too."""
+        if self._seen is None:
+            force_setattr(self, "_seen", Items(closed(self).entries))
+        return self._seen  # type: ignore[return-value]  # it was set just now
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The ids of the items that are not done, in thread order."""
+        return tuple([item_id for item_id, _ in sorted(self._book.pending.items(), key=_place)])
+
+    @property
+    def bases(self) -> Mapping[str, ItemState]:
+        """The stored copies of the items that are pending over one, by id, in thread order."""
+        entries = ((item_id, self._book.entries.get(item_id)) for item_id in self.pending)
+        bases = {item_id: entry.base for item_id, entry in entries if entry and entry.base}
+        return MappingProxyType(bases)
+
+    def phase(self, item_id: str) -> Phase:
+        """Where the item with this id is in its life."""
+        return self._book.phase_of(item_id)
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """What was wrong with the data, in the order it came."""
+        return tuple(self._book.anomalies)
+
+    @property
+    def thread(self) -> Json | None:
+        """The metadata of the thread, without its items; None where no event brought it."""
+        return None if self._book.thread is None else json_copy(self._book.thread)
+
+    @property
+    def error(self) -> ErrorEvent | None:
+        """The newest `error` event; with one, the stream has failed."""
+        return self._book.error
+
+    @property
+    def progress(self) -> Progress | None:
+        """What goes on right now, for the eye only."""
+        return self._book.progress
+
+    @property
+    def stream_options(self) -> Json | None:
+        """The newest options of the stream."""
+        options = self._book.stream_options
+        return None if options is None else json_copy(options)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ThreadState):
+            return NotImplemented
+        return self is other or _content(self) == _content(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it holds JSON, which has no hash
+
+    def __repr__(self) -> str:
+        faults = len(self._book.anomalies)
+        return f"ThreadState(items={len(self.items)}, pending={self.pending}, anomalies={faults})"
+
+
+_STORED_TWICE = Fault(
+    FaultKind.ITEM_ALREADY_PRESENT, "the store has two items with this id", "the later one counts"
+)
+
+
+def _of_store(fault: Fault, item_id: str | None) -> Anomaly:
+    instead = "the item was left out" if item_id is None else fault.instead
+    return Anomaly(
+        kind=fault.kind,
+        event="stored item",
+        item_id=item_id,
+        problem=fault.problem,
+        instead=instead,
+        position=0,
+    )
+
+
+def with_anomalies(book: Book, anomalies: Iterable[Anomaly]) -> Book:
+    """The book with more anomalies."""
+    noted = book.anomalies
+    for anomaly in anomalies:
+        noted = noted.append(anomaly)
+    return book if noted is book.anomalies else replace(book, anomalies=noted)
+
+
+def open_item(state: ThreadState) -> ItemState | None:
+    """The item that is streaming, with all of its text; None where none is."""
+    item, index = state._open, state._index
+    if index is None or not isinstance(item, AssistantMessage):
+        return item
+    part = item.parts[index]
+    if part.text is not None and part.text.cells is state._cells and part.text.count == state._count:
+        return item
+    return item.with_text(index, SharedList(state._cells, state._count))
+
+
+def closed(state: ThreadState) -> Book:
+    """The book of the state with nothing outside of it."""
+    if state._open_id is None:
+        return state._book
+    if state._seen is not None:  # somebody looked, so this was put together before
+        return replace(state._book, entries=state._seen._entries)
+    return state._book.holding(state._open_id, open_item(state))
+
+
+def _content(state: ThreadState) -> tuple[Any, ...]:
+    book = state._book
+    entries = [(k, e.phase, e.item, e.base) for k, e in state.items.entries.items()]
+    return (
+        entries,
+        list(book.anomalies),
+        book.thread,
+        book.error,
+        book.progress,
+        book.stream_options,
+    )

@@ -1,0 +1,12 @@
+"""The table of scenarios, in the order of the README."""
+
+from ..scenario import Scenario
+from . import endings, messages, requests, widgets, workflows
+
+SCENARIOS: tuple[Scenario, ...] = (
+    *messages.SCENARIOS,
+    *workflows.SCENARIOS,
+    *widgets.SCENARIOS,
+    *requests.SCENARIOS,
+    *endings.SCENARIOS,
+)
