@@ -54,7 +54,7 @@ class Anomaly:
     """One fault in a stream.
 
     Two anomalies are equal when the same thing was wrong; where in the stream it stood
-    (`position`, `offset`) is not part of that, so that a fold in pieces equals the fold in one go.
+    (`position`, `offset`, `line`) is not part of that, so that a fold in pieces equals the fold in one go.
     """
 
     kind: FaultKind
@@ -69,10 +69,12 @@ class Anomaly:
     """How many events of the stream came before this one."""
     offset: int | None = attrs.field(default=None, eq=False)
     """For what was unreadable in a log: where it starts, in bytes of the uncompressed log."""
+    line: int | None = attrs.field(default=None, eq=False)
+    """For what was unreadable in a log: the line on which it starts, counted from 1."""
 
     def __str__(self) -> str:
         item = f" {self.item_id}" if self.item_id is not None else ""
-        where = f"byte {self.offset}" if self.offset is not None else f"event {self.position}"
+        where = f"line {self.line}" if self.line is not None else f"event {self.position}"
         return f"{where}: {self.event}{item}: {self.problem}; {self.instead}"
 
     def to_json(self) -> Json:
@@ -80,5 +82,5 @@ class Anomaly:
         out = attrs.asdict(self)
         out["kind"] = self.kind.value
         if self.offset is None:
-            del out["offset"]
+            del out["offset"], out["line"]
         return out

@@ -10,6 +10,7 @@ input pays nothing for the unknown.
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -29,7 +30,7 @@ from chatkit_reducer.events import (
     Update,
 )
 
-__all__ = ["MALFORMED", "decode", "encode", "from_json", "json_copy", "to_json"]
+__all__ = ["MALFORMED", "decode", "decode_json", "encode", "from_json", "json_copy", "to_json"]
 
 _event = msgspec.json.Decoder(KnownEvent)
 _anything = msgspec.json.Decoder(Any)
@@ -50,10 +51,15 @@ def decode(data: bytes | bytearray | memoryview | str) -> Event:
     try:
         return _event.decode(data)
     except MALFORMED:  # an unknown type or field is such an error too: the second way tells
-        return from_json(_decoded(data))
+        return from_json(decode_json(data))
 
 
-def _decoded(data: bytes | bytearray | memoryview | str) -> Any:
+def decode_json(data: bytes | bytearray | memoryview | str) -> Any:
+    """One JSON text to plain Python data, by the rules of `decode`.
+
+    Raises:
+        DecodeError: it is no JSON.
+    """
     try:
         return _anything.decode(data)
     except RecursionError:
@@ -61,7 +67,18 @@ def _decoded(data: bytes | bytearray | memoryview | str) -> Any:
     except UnicodeDecodeError as error:
         raise DecodeError(f"the text is not UTF-8: {error.reason}") from None
     except msgspec.MsgspecError as error:
-        raise DecodeError(str(error)) from None
+        raise DecodeError(_reason(str(error), data)) from None
+
+
+def _reason(message: str, data: bytes | bytearray | memoryview | str) -> str:
+    if not message.startswith("Input data was truncated"):
+        return message
+    # msgspec says so of half a surrogate pair as well, which the standard library accepts.
+    try:
+        json.loads(data if isinstance(data, (str, bytes, bytearray)) else bytes(data))
+    except (ValueError, RecursionError):
+        return "the JSON ends too early"
+    return "the text holds half of a surrogate pair"
 
 
 def from_json(value: object) -> Event:

@@ -54,6 +54,7 @@ __all__ = [
     "WidgetStreamingTextValueDelta",
     "WorkflowTaskAdded",
     "WorkflowTaskUpdated",
+    "wire_tag",
     "wire_type",
 ]
 
@@ -277,11 +278,13 @@ class UnknownEvent(_Foreign, frozen=True, gc=False):
 class Unreadable(Struct, frozen=True, gc=False):
     """A piece of a recorded stream that is no event, and what is wrong with it.
 
-    `offset` is where it starts, in bytes from the start of the (uncompressed) log; `excerpt` is
-    its beginning, cut to a readable length. Folding one leaves an anomaly and changes nothing else.
+    `offset` is where it starts, in bytes from the start of the (uncompressed) log, and `line` the
+    line, counted from 1; `excerpt` is its beginning, cut to a readable length. Folding one leaves an
+    anomaly and changes nothing else.
     """
 
     offset: int
+    line: int
     reason: str
     excerpt: str
 
@@ -306,8 +309,13 @@ Event: TypeAlias = KnownEvent | UnknownEvent
 """One event of a ChatKit stream."""
 
 
+def wire_tag(cls: type[_Wire]) -> str:
+    """The `type` on the wire of an event or update class."""
+    return str(cls.__struct_config__.tag)
+
+
 def _by_tag(*classes: type[_Wire]) -> dict[str, type[_Wire]]:
-    return {str(cls.__struct_config__.tag): cls for cls in classes}
+    return {wire_tag(cls): cls for cls in classes}
 
 
 UPDATE_TYPES: dict[str, type[_Wire]] = _by_tag(
@@ -347,4 +355,4 @@ def wire_type(value: Event | Update | Unreadable) -> str:
         return value.type
     if isinstance(value, Unreadable):
         return "unreadable"
-    return str(value.__struct_config__.tag)
+    return wire_tag(type(value))

@@ -42,7 +42,7 @@ from chatkit_reducer.lifecycle import LIFE
 from chatkit_reducer.persistent import extended
 from chatkit_reducer.state import Book, Progress, ThreadState, closed, open_item, with_anomalies
 
-__all__ = ["fold", "reduce"]
+__all__ = ["fold", "grown", "reduce"]
 
 _Outcome: TypeAlias = "tuple[ThreadState, tuple[Fault, ...]]"
 _NO_FAULTS: tuple[Fault, ...] = ()
@@ -127,6 +127,7 @@ def _anomaly(fault: Fault, event: Event | Unreadable, position: int) -> Anomaly:
         instead=fault.instead,
         position=position,
         offset=event.offset if isinstance(event, Unreadable) else None,
+        line=event.line if isinstance(event, Unreadable) else None,
     )
 
 
@@ -389,14 +390,12 @@ def _text_run(
         break
     else:
         event = None
-    return grown(state, pieces), event, len(pieces)
+    return (grown(state, pieces) if any(pieces) else state), event, len(pieces)
 
 
 def grown(state: ThreadState, pieces: list[str]) -> ThreadState:
     """The state whose open text has these pieces at its end."""
     text = "".join(pieces)
-    if not text:
-        return state
     return ThreadState(
         state._book,
         state._open_id,

@@ -1,0 +1,81 @@
+"""Bytes in pieces of any size to blocks of whole frames."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from chatkit_reducer.logs.framing import Framing
+
+__all__ = ["Block", "FrameBuffer", "TooLarge"]
+
+
+class TooLarge(Struct):
+    """A frame that was dropped, because it is larger than the limit."""
+
+    head: bytes
+    size: int
+    lines: int
+
+
+Block: TypeAlias = bytes | TooLarge
+"""A run of whole frames, or what stood in the place of one."""
+
+_SEAM = 3  # the end of a frame, CR LF CR LF, can begin this many bytes before a piece
+_ENDS = 4  # the bytes of such an end, which do not count as part of a frame
+
+
+class FrameBuffer:
+    """Holds back what is not complete yet: at most one frame, of at most `limit` bytes."""
+
+    def __init__(self, framing: Framing, limit: int) -> None:
+        self._framing = framing
+        self._limit = limit
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._seam = b""
+        self._dropped: TooLarge | None = None
+
+    def push(self, data: bytes) -> list[Block]:
+        """The blocks that these bytes complete."""
+        out: list[Block] = []
+        if self._dropped is not None:
+            data = self._drop(self._dropped, data, out)
+        end = self._framing.last_end(self._seam + data) - len(self._seam)
+        if end >= 0 and self._size + end > 0:
+            out.append(b"".join([*self._kept, data[:end]]))
+            self._kept, self._size, self._seam = [], 0, b""
+            data = data[end:]
+        self._keep(data)
+        return out
+
+    def rest(self) -> list[Block]:
+        """What is left at the end."""
+        if self._dropped is not None:
+            return [self._dropped]
+        return [b"".join(self._kept)] if self._size else []
+
+    def _keep(self, data: bytes) -> None:
+        self._kept.append(data)
+        self._size += len(data)
+        self._seam = (self._seam + data[-_SEAM:])[-_SEAM:]
+        if self._size > self._limit + _ENDS:
+            kept = b"".join(self._kept)
+            self._kept, self._size = [], 0
+            lines = self._framing.count_lines(kept)
+            self._dropped = TooLarge(kept[: 2 * _SEAM + 1024], len(kept), lines)
+
+    def _drop(self, dropped: TooLarge, data: bytes, out: list[Block]) -> bytes:
+        """Drops bytes up to the end of the frame; returns those behind it."""
+        end = self._framing.first_end(self._seam + data) - len(self._seam)
+        found = end >= 0
+        gone = data[:end] if found else data
+        dropped.size += len(gone)
+        dropped.lines += self._framing.count_lines(gone)
+        self._seam = b"" if found else (self._seam + gone[-_SEAM:])[-_SEAM:]
+        if not found:
+            return b""
+        out.append(dropped)
+        self._dropped = None
+        return data[end:]

@@ -1,0 +1,30 @@
+"""What a log is, found by looking at it."""
+
+from __future__ import annotations
+
+import re
+
+from chatkit_reducer.logs.framing import Framing
+from chatkit_reducer.logs.json_lines import JSON_LINES
+from chatkit_reducer.logs.sse import SSE
+
+__all__ = ["detect"]
+
+_LOOK_AT = 65536
+# The first line that says anything decides. What stands before it is rubbish, and will be reported.
+_TELLING = re.compile(
+    rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n])(?:[ \t]*(?P<json>\{)|(?:data|event|id|retry)?:)"
+)
+
+
+def detect(head: bytes, *, final: bool) -> Framing | None:
+    """The format of a log that begins with these bytes; None where more of them are needed.
+
+    Args:
+        head: the log from its start.
+        final: `head` is all of it.
+    """
+    found = _TELLING.search(head, 0, _LOOK_AT)
+    if found is not None:
+        return JSON_LINES if found["json"] else SSE
+    return JSON_LINES if final or len(head) >= _LOOK_AT else None

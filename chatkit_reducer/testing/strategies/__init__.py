@@ -1,0 +1,38 @@
+"""Hypothesis strategies for everything that a ChatKit stream can hold.
+
+    from hypothesis import given
+    from chatkit_reducer import fold
+    from chatkit_reducer.testing import strategies as chatkit
+
+    @given(chatkit.streams())
+    def test_a_sound_stream_leaves_nothing_pending(events):
+        assert fold(events).pending == ()
+
+`streams` are sound: each item lives its whole life, and is done with what its updates add up to.
+`hostile_streams` are what a fold must survive. `events`, `updates`, `items`, `widgets` and
+`json_values` are what both are made of.
+
+Two arguments mean the same everywhere. With `unknown=False` there is nothing in a value that
+openai-chatkit 1.6.5 does not know, and its models accept every item and event that is sound; by
+default there are also types, fields and nulls that it has never heard of. Text never holds half of
+a surrogate pair and numbers are finite, so that every value can be written as JSON.
+"""
+
+from __future__ import annotations
+
+from chatkit_reducer.testing.strategies._events import events, updates
+from chatkit_reducer.testing.strategies._hostile import hostile_streams
+from chatkit_reducer.testing.strategies._items import items
+from chatkit_reducer.testing.strategies._json import json_values
+from chatkit_reducer.testing.strategies._streams import streams
+from chatkit_reducer.testing.strategies._widgets import widgets
+
+__all__ = [
+    "events",
+    "hostile_streams",
+    "items",
+    "json_values",
+    "streams",
+    "updates",
+    "widgets",
+]

@@ -1,0 +1,250 @@
+"""Thread items, and the parts that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import cache
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
+
+from chatkit_reducer.testing.strategies._json import (
+    JsonObjects,
+    check_bool,
+    check_names,
+    foreign_names,
+    json_values,
+    nullable,
+    objects,
+    texts,
+)
+from chatkit_reducer.testing.strategies._widgets import widgets
+
+__all__ = ["ITEM_IDS", "annotations", "check_ids", "images", "items", "items_of", "parts", "tasks"]
+
+ITEM_IDS = ("item_1", "item_2", "item_3", "item_4")
+"""The ids of items: few, so that events often speak of the same one."""
+
+_TIMES = ("2025-01-01T00:00:00", "2025-06-30T12:34:56.789000", "2025-12-31T23:59:59Z")
+_ICONS = ("bolt", "agent", "vendor:x")
+
+
+def items(
+    *,
+    types: Collection[str] | None = None,
+    ids: st.SearchStrategy[str] | None = None,
+    unknown: bool = True,
+) -> JsonObjects:
+    """Thread items as plain mappings: the eleven types of openai-chatkit 1.6.5, and others.
+
+    Args:
+        types: which of the eleven; all of them, if left out.
+        ids: where the ids come from; four different ones, if left out.
+        unknown: also fields that 1.6.5 does not know and, if `types` is left out, such types.
+    """
+    check_bool("unknown", unknown)
+    check_ids(ids)
+    names = check_names("types", types, _FIELDS)
+    choice = [items_of(name, ids, unknown) for name in names]
+    if unknown and types is None:
+        choice.append(_foreign_items(ids))
+    return st.one_of(choice)
+
+
+def check_ids(ids: object) -> None:
+    """Refuses ids that are no strategy."""
+    if ids is not None and not isinstance(ids, st.SearchStrategy):
+        raise InvalidArgument(f"ids={ids!r} must be a strategy for strings")
+
+
+@cache
+def items_of(name: str, ids: st.SearchStrategy[str] | None, unknown: bool) -> JsonObjects:
+    """Items of one known type."""
+    required, optional = _FIELDS[name](unknown)
+    return objects({"type": st.just(name), **_base(ids), **required}, optional, unknown=unknown)
+
+
+def _foreign_items(ids: st.SearchStrategy[str] | None) -> JsonObjects:
+    fields = {"content": json_values(max_leaves=3)}
+    return objects({"type": foreign_names("new."), **_base(ids)}, fields, unknown=True)
+
+
+def _base(ids: st.SearchStrategy[str] | None) -> dict[str, st.SearchStrategy[Any]]:
+    return {
+        "id": st.sampled_from(ITEM_IDS) if ids is None else ids,
+        "thread_id": st.just("thread_1"),
+        "created_at": st.sampled_from(_TIMES),
+    }
+
+
+# --- parts of items --------------------------------------------------------------------------------
+
+
+@cache
+def annotations(unknown: bool) -> JsonObjects:
+    """Citations of a message."""
+    return objects(
+        {"type": st.just("annotation"), "source": _sources(unknown)},
+        {"index": nullable(st.integers(0, 20))},
+        unknown=unknown,
+    )
+
+
+@cache
+def _sources(unknown: bool, *names: str) -> JsonObjects:
+    about = {"title": texts()}
+    more = {"description": nullable(texts()), "group": nullable(texts())}
+    by_name = {
+        "url": objects({"type": st.just("url"), "url": texts(), **about}, more, unknown=unknown),
+        "file": objects({"type": st.just("file"), "filename": texts(), **about}, more, unknown=unknown),
+        "entity": objects({"type": st.just("entity"), "id": texts(), **about}, more, unknown=unknown),
+    }
+    return st.one_of([by_name[name] for name in names or by_name])
+
+
+@cache
+def parts(unknown: bool) -> JsonObjects:
+    """Parts of an assistant message; with `unknown`, also some that have no text."""
+    cited = st.lists(annotations(unknown), max_size=2)
+    known = objects(
+        {"type": st.just("output_text"), "text": texts()},
+        {"annotations": nullable(cited) if unknown else cited},
+        unknown=unknown,
+    )
+    if not unknown:
+        return known
+    textless = {"type": foreign_names("new."), "annotations": cited}
+    return known | known | objects(textless, {"text": st.none()}, unknown=True)
+
+
+@cache
+def tasks(unknown: bool) -> JsonObjects:
+    """Tasks of a workflow."""
+    shared = {
+        "status_indicator": st.sampled_from(["none", "loading", "complete"]),
+        "title": nullable(texts()),
+    }
+    icon = nullable(st.sampled_from(_ICONS))
+    custom = {**shared, "icon": icon, "content": nullable(texts())}
+    search = {**shared, "queries": st.lists(texts(), max_size=2)}
+    search["sources"] = st.lists(_sources(unknown, "url"), max_size=1)
+    files = {**shared, "sources": st.lists(_sources(unknown, "file"), max_size=1)}
+    known = st.one_of(
+        objects({"type": st.just("custom")}, custom, unknown=unknown),
+        objects({"type": st.just("thought"), "content": texts()}, shared, unknown=unknown),
+        objects({"type": st.just("web_search")}, search, unknown=unknown),
+        objects({"type": st.just("file")}, files, unknown=unknown),
+        objects({"type": st.just("image")}, shared, unknown=unknown),
+    )
+    return known | objects({"type": foreign_names("new.")}, shared, unknown=True) if unknown else known
+
+
+@cache
+def images(unknown: bool) -> JsonObjects:
+    """Generated images."""
+    return objects({"id": texts(), "url": texts()}, unknown=unknown)
+
+
+# --- the eleven types ------------------------------------------------------------------------------
+
+# The fields that each must have, and those that it may have, besides `id`, `type` and the like.
+_Fields = tuple[dict[str, st.SearchStrategy[Any]], dict[str, st.SearchStrategy[Any]]]
+
+
+def _assistant_message(unknown: bool) -> _Fields:
+    return {"content": st.lists(parts(unknown), max_size=2)}, {}
+
+
+def _workflow(unknown: bool) -> _Fields:
+    custom = objects({"title": texts()}, {"icon": st.sampled_from(_ICONS)}, unknown=unknown)
+    lasting = objects({"duration": st.integers(0, 99)}, unknown=unknown)
+    optional = {"summary": nullable(custom | lasting), "expanded": st.booleans()}
+    kind = st.sampled_from(["custom", "reasoning"])
+    required = {"type": kind, "tasks": st.lists(tasks(unknown), max_size=2)}
+    return {"workflow": objects(required, optional, unknown=unknown)}, {}
+
+
+def _widget(unknown: bool) -> _Fields:
+    return {"widget": widgets(max_depth=2, unknown=unknown)}, {"copy_text": nullable(texts())}
+
+
+def _generated_image(unknown: bool) -> _Fields:
+    return {}, {"image": nullable(images(unknown))}
+
+
+def _user_message(unknown: bool) -> _Fields:
+    text = objects({"type": st.just("input_text"), "text": texts()}, unknown=unknown)
+    tag = objects(
+        {"type": st.just("input_tag"), "id": texts(), "text": texts(), "data": st.builds(dict)},
+        {"group": nullable(texts()), "interactive": st.booleans()},
+        unknown=unknown,
+    )
+    file = objects(
+        {"type": st.just("file"), "id": texts(), "name": texts(), "mime_type": st.just("text/plain")},
+        {"thread_id": nullable(st.just("thread_1"))},
+        unknown=unknown,
+    )
+    choice = objects({"id": texts()}, unknown=unknown)
+    options = {"tool_choice": nullable(choice), "model": nullable(texts())}
+    required = {
+        "content": st.lists(text | tag, max_size=2),
+        "inference_options": objects({}, options, unknown=unknown),
+    }
+    return required, {"attachments": st.lists(file, max_size=1), "quoted_text": nullable(texts())}
+
+
+def _client_tool_call(unknown: bool) -> _Fields:
+    arguments = st.dictionaries(texts(), json_values(max_leaves=2), max_size=2)
+    required = {"call_id": texts(), "name": texts(), "arguments": arguments}
+    status = st.sampled_from(["pending", "completed"])
+    return required, {"status": status, "output": json_values(max_leaves=3)}
+
+
+def _structured_input(unknown: bool) -> _Fields:
+    answer = objects(
+        {}, {"values": st.lists(texts(), max_size=2), "skipped": st.booleans()}, unknown=unknown
+    )
+    question = {"id": texts(), "question": texts()}
+    option = objects({"value": texts()}, unknown=unknown)
+    inputs = st.one_of(
+        objects({"type": st.just("freeform"), **question}, {"answer": nullable(answer)}, unknown=unknown),
+        objects(
+            {"type": st.just("multiple_choice"), **question, "options": st.lists(option, max_size=2)},
+            {"multiple": st.booleans(), "answer": nullable(answer)},
+            unknown=unknown,
+        ),
+    )
+    status = st.sampled_from(["pending", "answered", "skipped"])
+    return {"inputs": st.lists(inputs, max_size=2)}, {"status": status}
+
+
+def _task(unknown: bool) -> _Fields:
+    return {"task": tasks(unknown)}, {}
+
+
+def _end_of_turn(unknown: bool) -> _Fields:
+    return {}, {}
+
+
+def _hidden_context_item(unknown: bool) -> _Fields:
+    return {"content": json_values(max_leaves=3)}, {}
+
+
+def _sdk_hidden_context(unknown: bool) -> _Fields:
+    return {"content": texts()}, {}
+
+
+_FIELDS: dict[str, Callable[[bool], _Fields]] = {
+    "assistant_message": _assistant_message,
+    "workflow": _workflow,
+    "widget": _widget,
+    "generated_image": _generated_image,
+    "user_message": _user_message,
+    "client_tool_call": _client_tool_call,
+    "structured_input": _structured_input,
+    "task": _task,
+    "end_of_turn": _end_of_turn,
+    "hidden_context_item": _hidden_context_item,
+    "sdk_hidden_context": _sdk_hidden_context,
+}

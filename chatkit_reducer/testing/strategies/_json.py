@@ -1,0 +1,123 @@
+"""Plain JSON, and what all other strategies build their objects with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, TypeAlias
+
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
+
+__all__ = [
+    "Json",
+    "JsonObjects",
+    "check_bool",
+    "check_names",
+    "check_size",
+    "foreign_fields",
+    "foreign_names",
+    "json_values",
+    "merged",
+    "nullable",
+    "objects",
+    "texts",
+]
+
+Json: TypeAlias = dict[str, Any]
+JsonObjects: TypeAlias = st.SearchStrategy[Json]
+
+# Beyond these, two JSON libraries may disagree on what a number is.
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+
+
+def texts(*, min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[str]:
+    """Text that can be written in UTF-8: no half of a surrogate pair."""
+    alphabet = st.characters(codec="utf-8")
+    return st.text(alphabet=alphabet, min_size=min_size, max_size=max_size)
+
+
+def json_values(*, max_leaves: int = 8) -> st.SearchStrategy[Any]:
+    """Any JSON value: null, booleans, finite numbers, text, arrays and objects of these.
+
+    Args:
+        max_leaves: how many scalars a value holds at most.
+    """
+    check_size("max_leaves", max_leaves, at_least=1)
+    return st.recursive(_scalars(), _containers, max_leaves=max_leaves)
+
+
+def _scalars() -> st.SearchStrategy[Any]:
+    whole = st.integers(_SMALLEST, _LARGEST)
+    real = st.floats(allow_nan=False, allow_infinity=False)
+    return st.none() | st.booleans() | whole | texts() | real
+
+
+def _containers(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(children, max_size=3) | st.dictionaries(texts(), children, max_size=3)
+
+
+# --- for the other strategies ----------------------------------------------------------------------
+
+
+def check_size(name: str, value: object, *, at_least: int = 0) -> None:
+    """Refuses a size that is no whole number, or too small."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+        raise InvalidArgument(f"{name}={value!r} must be an integer, {at_least} or more")
+
+
+def check_bool(name: str, value: object) -> None:
+    """Refuses a switch that is neither True nor False."""
+    if not isinstance(value, bool):
+        raise InvalidArgument(f"{name}={value!r} must be True or False")
+
+
+def nullable(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """These values, or null."""
+    return st.none() | values
+
+
+def objects(
+    required: Mapping[str, st.SearchStrategy[Any]],
+    optional: Mapping[str, st.SearchStrategy[Any]] | None = None,
+    *,
+    unknown: bool,
+) -> JsonObjects:
+    """Objects with these fields, and with `unknown` perhaps some that nobody has heard of."""
+    known = st.fixed_dictionaries(dict(required), optional=dict(optional or {}))
+    return st.builds(merged, foreign_fields(), known) if unknown else known
+
+
+def foreign_names(prefix: str) -> st.SearchStrategy[str]:
+    """Names that no release knows; the prefix keeps them apart from every known one."""
+    return texts(max_size=3).map(prefix.__add__)
+
+
+_SMALL = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | texts(max_size=3), _containers, max_leaves=3
+)
+# `extra` and `(extra)` are how events call their unknown fields inside and on the wire.
+_FIELD_NAMES = st.sampled_from(["x", "extra", "(extra)", "json", "metadata"]) | texts(max_size=3)
+
+
+def foreign_fields() -> JsonObjects:
+    """None, mostly; or one or two fields of any name."""
+    some = st.dictionaries(_FIELD_NAMES, _SMALL, min_size=1, max_size=2)
+    none: JsonObjects = st.builds(dict)
+    return st.one_of(none, none, none, some)
+
+
+def merged(less: Json, more: Json) -> Json:
+    """All fields of both; those of the second count."""
+    return {**less, **more}
+
+
+def check_names(name: str, value: Collection[str] | None, among: Collection[str]) -> list[str]:
+    """The names that were asked for, or all; refuses an empty choice and names that are unknown."""
+    if value is None:
+        return list(among)
+    if isinstance(value, str) or not isinstance(value, Collection) or not value:
+        raise InvalidArgument(f"{name}={value!r} must be a collection of names, and not empty")
+    strangers = [one for one in value if one not in among]
+    if strangers:
+        raise InvalidArgument(f"{name}={value!r}: {strangers[0]!r} is none of {sorted(among)}")
+    return list(value)
