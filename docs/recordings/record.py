@@ -2,10 +2,11 @@
 
     python docs/recordings/record.py [--only NAME] [OUT_DIR]
 
-It needs openai-chatkit, openai-agents, starlette and uvicorn, and no network beyond the loopback interface.
-Each scenario gives NAME.sse (the body of the response, byte for byte) and NAME.store.json (the store
-afterwards). A scenario with an earlier response also gives NAME.before.json (the store before the recorded
-request). Every run gives the same bytes. OUT_DIR is the folder of this file when it is not given.
+It needs openai-chatkit, openai-agents, starlette and uvicorn, and no network beyond the loopback
+interface. Each scenario gives NAME.sse (the body of the response, byte for byte) and
+NAME.store.json (the store afterwards). A scenario with an earlier response also gives
+NAME.before.json (the store before the recorded request). Every run gives the same bytes. OUT_DIR
+is the folder of this file when it is not given.
 """
 
 import argparse
@@ -64,9 +65,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _fix_the_order_of_sets() -> None:
-    """Start again with a fixed hash seed: the SDK removes what a guardrail rejected in the order of a set."""
+    """Start again with a fixed hash seed.
+
+    The SDK removes what a guardrail rejected in the order of a set.
+    """
     if os.environ.get("PYTHONHASHSEED") != "0":
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0"})
+        os.execve(
+            sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0"}
+        )
 
 
 def _write(path: Path, snapshot: JsonObject) -> None:

@@ -1,1 +1,1 @@
-"""Record real ChatKit responses: a server, a store, a scripted model, a client and the scenarios."""
+"""What records: a server, a store, a scripted model, a client and the scenarios."""

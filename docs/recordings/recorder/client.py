@@ -1,10 +1,10 @@
-"""The client of a recording: sends one ChatKit request and keeps the body of the response, byte for byte."""
+"""The client: it sends one request and keeps the body of the response, byte for byte."""
 
 import json
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 
-from .store import JsonObject
+from recorder.store import JsonObject
 
 TIMEOUT = 20.0
 
@@ -21,7 +21,9 @@ def send(port: int, request: JsonObject, stop: Stop | None = None) -> bytes:
     """The body of the response, without its chunked framing, up to its end or to the stop."""
     connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     try:
-        connection.request("POST", "/chatkit", json.dumps(request), {"Content-Type": "application/json"})
+        connection.request(
+            "POST", "/chatkit", json.dumps(request), {"Content-Type": "application/json"}
+        )
         response = connection.getresponse()
         body = response.read() if stop is None else _read_until(response, stop)
         # Both hold the socket: it is open until both are closed.

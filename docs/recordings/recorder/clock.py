@@ -10,7 +10,7 @@ STEP = timedelta(seconds=1)
 
 
 class Clock:
-    """Stands in for the class `datetime`, of which the SDK calls only `now`. Each call is one second later."""
+    """Stands in for `datetime`, of which the SDK calls only `now`. A call takes a second."""
 
     def __init__(self) -> None:
         self._time = FIRST

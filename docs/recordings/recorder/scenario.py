@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from .client import Stop
-from .server import Responder
-from .store import JsonObject
+from recorder.client import Stop
+from recorder.server import Responder
+from recorder.store import JsonObject
 
 THREAD_ID = "thr_1"
 """The id that the store gives to the first thread."""
@@ -23,7 +23,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Scenario:
-    """The turns of one thread. The last one is recorded, the others only make what is there before it."""
+    """The turns of one thread.
+
+    The last one is recorded, the others only make what is there before it.
+    """
 
     name: str
     turns: tuple[Turn, ...]

@@ -1,8 +1,9 @@
 """A model of the Agents SDK that says what its script says, in the events of the Responses API.
 
-A script is a sequence of steps: an event as the JSON mapping that the API sends (sequence number and output
-index are filled in here), a pause, or a failure. `message`, `reasoning`, `function_call` and `image` make the
-events of one output item, in the order in which the API sends them.
+A script is a sequence of steps: an event as the JSON mapping that the API sends (sequence number
+and output index are filled in here), a pause, or a failure. `message`, `reasoning`,
+`function_call` and `image` make the events of one output item, in the order in which the API
+sends them.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from chatkit.types import ThreadStreamEvent
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from .server import Context
-from .store import JsonObject
+from recorder.server import Context
+from recorder.store import JsonObject
 
 _EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
 
@@ -26,8 +27,9 @@ _EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
 class Pause:
     """The model says nothing for so long.
 
-    What an agent tool sends and what the model says reach the SDK through two queues, and where both hold
-    something, the SDK takes either. A pause behind a tool call lets the tool's queue run empty first.
+    What an agent tool sends and what the model says reach the SDK through two queues, and where
+    both hold something, the SDK takes either. A pause behind a tool call lets the tool's queue
+    run empty first.
     """
 
     seconds: float = 0.1
@@ -44,17 +46,18 @@ class Fail:
 
 
 Step = JsonObject | Pause | Fail
-Script = Sequence[Step]
 
 
 def answer(
     context: Context,
     *scripts: Iterable[Step],
     converter: ResponseStreamConverter | None = None,
+    typed_citations: bool = False,
     **agent_options: Any,
 ) -> AsyncIterator[ThreadStreamEvent]:
-    """Run an agent with this script for each call of its model, as `stream_agent_response` streams it."""
-    agent = Agent[Context](name="Recorded agent", model=ScriptedModel(scripts), **agent_options)
+    """Run an agent with a script for each call of its model, and stream it as the SDK does."""
+    model = ScriptedModel(scripts, typed_citations=typed_citations)
+    agent = Agent[Context](name="Recorded agent", model=model, **agent_options)
     result = Runner.run_streamed(
         agent, "Hello", context=context, run_config=RunConfig(tracing_disabled=True)
     )
@@ -62,15 +65,23 @@ def answer(
 
 
 class ScriptedModel(Model):
-    """Plays the next script each time it is called."""
+    """Plays the next script each time it is called.
 
-    def __init__(self, scripts: Iterable[Iterable[Step]]) -> None:
+    A streamed citation is a plain mapping here. In openai 3.54 it is of a class of its own, on
+    which openai-chatkit 1.6.5 fails (`_convert_annotation`): that is what `typed_citations` is
+    for.
+    """
+
+    def __init__(self, scripts: Iterable[Iterable[Step]], *, typed_citations: bool = False) -> None:
         self._scripts = iter(scripts)
+        self._typed_citations = typed_citations
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         raise NotImplementedError("the recorded agents only stream")
 
-    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[ResponseStreamEvent]:
+    async def stream_response(
+        self, *args: Any, **kwargs: Any
+    ) -> AsyncIterator[ResponseStreamEvent]:
         output: list[JsonObject] = []
         sequence_number = 0
         for step in [_response("created", []), *next(self._scripts)]:
@@ -81,7 +92,10 @@ class ScriptedModel(Model):
                     raise error
                 case dict():
                     sequence_number += 1
-                    yield _event(step, sequence_number, len(output))
+                    event = _event(step, sequence_number, len(output))
+                    if "annotation" in step and not self._typed_citations:
+                        event = event.model_copy(update={"annotation": step["annotation"]})
+                    yield event
                     if step["type"] == "response.output_item.done":
                         output.append(step["item"])
         yield _event(_response("completed", output), sequence_number + 1, len(output))
@@ -101,7 +115,7 @@ def message(item_id: str, *parts: "Text | Refusal") -> Iterable[Step]:
 
 
 class Text:
-    """A text part: pieces of text, with the citations (mappings), pauses and failures between them."""
+    """A text part: pieces of text, and citations (mappings), pauses, failures between them."""
 
     def __init__(self, *pieces: str | JsonObject | Pause | Fail) -> None:
         self._pieces = pieces
@@ -146,7 +160,11 @@ def reasoning(item_id: str, *summaries: Sequence[str]) -> Iterable[Step]:
         where: JsonObject = {"item_id": item_id, "summary_index": index}
         text = "".join(pieces)
         part = {"type": "summary_text", "text": text}
-        yield {"type": "response.reasoning_summary_part.added", **where, "part": {**part, "text": ""}}
+        yield {
+            "type": "response.reasoning_summary_part.added",
+            **where,
+            "part": {**part, "text": ""},
+        }
         for piece in pieces:
             yield {"type": "response.reasoning_summary_text.delta", **where, "delta": piece}
         yield {"type": "response.reasoning_summary_text.done", **where, "text": text}
@@ -158,7 +176,12 @@ def reasoning(item_id: str, *summaries: Sequence[str]) -> Iterable[Step]:
 def function_call(number: int, name: str, arguments: str = "{}") -> Iterable[Step]:
     """The call of an agent tool."""
     item_id = f"fc_{number}"
-    item: JsonObject = {"id": item_id, "type": "function_call", "call_id": f"call_{number}", "name": name}
+    item: JsonObject = {
+        "id": item_id,
+        "type": "function_call",
+        "call_id": f"call_{number}",
+        "name": name,
+    }
     yield _added({**item, "status": "in_progress", "arguments": ""})
     yield {"type": "response.function_call_arguments.delta", "item_id": item_id, "delta": arguments}
     yield {

@@ -1,4 +1,4 @@
-"""The real `ChatKitServer` under Starlette and uvicorn, on a free port of the loopback interface."""
+"""The real `ChatKitServer` under Starlette and uvicorn, on a free port of the loopback."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from .store import MemoryStore
+from recorder.store import MemoryStore
 
 Context = AgentContext[None]
 Responder = Callable[[Context], AsyncIterator[ThreadStreamEvent]]
@@ -37,7 +37,11 @@ class RecordedServer(ChatKitServer[None]):
         return self._answer(thread)
 
     def action(
-        self, thread: ThreadMetadata, action: Action[str, Any], sender: WidgetItem | None, context: None
+        self,
+        thread: ThreadMetadata,
+        action: Action[str, Any],
+        sender: WidgetItem | None,
+        context: None,
     ) -> AsyncIterator[ThreadStreamEvent]:
         return self._answer(thread)
 
@@ -55,7 +59,7 @@ class RecordedServer(ChatKitServer[None]):
 
 @contextmanager
 def running(server: RecordedServer) -> Iterator[int]:
-    """Serve on a free port, which is the value. When this is left, no request is running any more."""
+    """Serve on a free port, which is the value. Afterwards, no request is running any more."""
     app = Starlette(routes=[Route("/chatkit", server.endpoint, methods=["POST"])])
     http = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
     thread = threading.Thread(target=http.run, name="uvicorn")

@@ -1,10 +1,12 @@
 """The store behind the recorded server: the SDK's `Store`, in memory.
 
-It behaves like a database: what goes in and what comes out are copies, and every write suspends. A write
-delay of zero means that no call suspends at all, which no real database does, but most examples do.
+It behaves like a database: what goes in and what comes out are copies, and every write suspends.
+A write delay of zero means that no call suspends at all, which no real database does, but most
+examples do.
 
-The SDK calls `add_thread_item` for the `done` of an item that is already stored. This store then replaces
-the stored item where it stands. A store that only inserts would have failed, or held the item twice.
+The SDK calls `add_thread_item` for the `done` of an item that is already stored. This store then
+replaces the stored item where it stands. A store that only inserts would have failed, or held the
+item twice.
 """
 
 import asyncio
@@ -28,7 +30,7 @@ ID_PREFIXES: dict[StoreItemType, str] = {
 
 
 class MemoryStore(Store[None]):
-    """Threads and their items in the order in which they were first added. Ids are counted for each type."""
+    """Threads, and their items in the order of their first adding. Ids are counted by type."""
 
     def __init__(self, *, write_delay: float) -> None:
         self._write_delay = write_delay
@@ -46,7 +48,9 @@ class MemoryStore(Store[None]):
     def generate_thread_id(self, context: None) -> str:
         return self._next_id("thread")
 
-    def generate_item_id(self, item_type: StoreItemType, thread: ThreadMetadata, context: None) -> str:
+    def generate_item_id(
+        self, item_type: StoreItemType, thread: ThreadMetadata, context: None
+    ) -> str:
         return self._next_id(item_type)
 
     async def load_thread(self, thread_id: str, context: None) -> ThreadMetadata:
@@ -59,7 +63,9 @@ class MemoryStore(Store[None]):
         # The SDK also passes a Thread, with a page of items that is always empty.
         self._threads[thread.id] = ThreadMetadata(**thread.model_dump(exclude={"items"}))
 
-    async def load_threads(self, limit: int, after: str | None, order: str, context: None) -> Page[ThreadMetadata]:
+    async def load_threads(
+        self, limit: int, after: str | None, order: str, context: None
+    ) -> Page[ThreadMetadata]:
         return Page(data=[thread.model_copy(deep=True) for thread in self._threads.values()])
 
     async def delete_thread(self, thread_id: str, context: None) -> None:

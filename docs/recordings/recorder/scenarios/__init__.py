@@ -1,7 +1,7 @@
 """The table of scenarios, in the order of the README."""
 
-from ..scenario import Scenario
-from . import endings, messages, requests, widgets, workflows
+from recorder.scenario import Scenario
+from recorder.scenarios import endings, messages, requests, widgets, workflows
 
 SCENARIOS: tuple[Scenario, ...] = (
     *messages.SCENARIOS,

@@ -1,4 +1,4 @@
-"""Assistant messages, reasoning and images: what `stream_agent_response` makes of a model's answer."""
+"""Assistant messages, reasoning, images: what the SDK makes of a model's answer."""
 
 import base64
 import struct
@@ -9,10 +9,19 @@ from agents import function_tool
 from chatkit.agents import ResponseStreamConverter
 from chatkit.types import ThreadStreamEvent
 
-from ..scenario import Scenario, first
-from ..scripted_model import Refusal, Text, answer, function_call, image, message, reasoning
-from ..server import Context
-from ..store import JsonObject
+from recorder.scenario import Scenario, first
+from recorder.scripted_model import (
+    Pause,
+    Refusal,
+    Text,
+    answer,
+    function_call,
+    image,
+    message,
+    reasoning,
+)
+from recorder.server import Context
+from recorder.store import JsonObject
 
 
 def text_with_citations(context: Context) -> AsyncIterator[ThreadStreamEvent]:
@@ -31,6 +40,13 @@ def text_with_citations(context: Context) -> AsyncIterator[ThreadStreamEvent]:
     )
     summary = Text("In short: ", "far.", _container_file("orbit.csv", start=0, end=14))
     return answer(context, message("msg_model_1", findings, summary))
+
+
+def citation_not_converted(context: Context) -> AsyncIterator[ThreadStreamEvent]:
+    """The first citation ends the answer: see `ScriptedModel`."""
+    citation = _url("https://moon.example/distance", "How far is the moon?", start=0, end=11)
+    text = Text("The moon is", citation, " far away.")
+    return answer(context, message("msg_model_1", text), typed_citations=True)
 
 
 def unusual_characters(context: Context) -> AsyncIterator[ThreadStreamEvent]:
@@ -57,7 +73,9 @@ def unusual_characters(context: Context) -> AsyncIterator[ThreadStreamEvent]:
 
 
 def refusal(context: Context) -> AsyncIterator[ThreadStreamEvent]:
-    return answer(context, message("msg_model_1", Refusal("I cannot ", "help with ", "that.")))
+    """A refusal fails the run, which drops what is in its queue: let it run empty."""
+    refused = message("msg_model_1", Refusal("I cannot ", "help with ", "that."))
+    return answer(context, [*refused, Pause()])
 
 
 def two_thousand_deltas(context: Context) -> AsyncIterator[ThreadStreamEvent]:
@@ -83,7 +101,10 @@ def reasoning_around_a_tool(context: Context) -> AsyncIterator[ThreadStreamEvent
     return answer(
         context,
         [*reasoning("rs_1", ["I need ", "the weather."]), *function_call(1, "weather")],
-        [*reasoning("rs_2", ["Now I ", "know it."]), *message("msg_model_1", Text("It is ", "sunny."))],
+        [
+            *reasoning("rs_2", ["Now I ", "know it."]),
+            *message("msg_model_1", Text("It is ", "sunny.")),
+        ],
         tools=[weather],
     )
 
@@ -116,7 +137,13 @@ def image_generation(context: Context) -> AsyncIterator[ThreadStreamEvent]:
 
 
 def _url(url: str, title: str, *, start: int, end: int) -> JsonObject:
-    return {"type": "url_citation", "url": url, "title": title, "start_index": start, "end_index": end}
+    return {
+        "type": "url_citation",
+        "url": url,
+        "title": title,
+        "start_index": start,
+        "end_index": end,
+    }
 
 
 def _file(filename: str, *, index: int) -> JsonObject:
@@ -144,6 +171,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 SCENARIOS = (
     Scenario("text-with-citations", (first(text_with_citations),)),
+    Scenario("citation-not-converted", (first(citation_not_converted),)),
     Scenario("unusual-characters", (first(unusual_characters),)),
     Scenario("refusal", (first(refusal),)),
     Scenario("two-messages", (first(two_messages),)),

@@ -1,7 +1,8 @@
-"""What is special about a request or an event: tool output, answers, a retry, hidden items, notices."""
+"""What is special about a request or an event: tool output, a retry, hidden items."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 from agents import RunContextWrapper, StopAtTools, function_tool
 from chatkit.agents import ClientToolCall
@@ -19,15 +20,14 @@ from chatkit.types import (
     StructuredInputMultipleChoiceOption,
     TaskItem,
     ThreadItemAddedEvent,
-    ThreadItemBase,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
     ThreadStreamEvent,
 )
 
-from ..scenario import Scenario, first, request, then
-from ..scripted_model import Text, answer, function_call, message
-from ..server import Context
+from recorder.scenario import Scenario, first, request, then
+from recorder.scripted_model import Text, answer, function_call, message
+from recorder.server import Context
 
 
 @function_tool
@@ -59,7 +59,9 @@ async def structured_input(context: Context) -> AsyncIterator[ThreadStreamEvent]
             **_base(context, "form_1", 1),
             inputs=[
                 StructuredInputMultipleChoice(id="size", question="Which size?", options=options),
-                StructuredInputFreeform(id="name", question="Whose name?", description="As printed"),
+                StructuredInputFreeform(
+                    id="name", question="Whose name?", description="As printed"
+                ),
                 StructuredInputFreeform(id="note", question="Anything else?"),
             ],
         )
@@ -79,7 +81,7 @@ def answer_two(context: Context) -> AsyncIterator[ThreadStreamEvent]:
 
 
 async def thread_updated(context: Context) -> AsyncIterator[ThreadStreamEvent]:
-    """A title in the middle of the answer, then metadata, which the SDK never sends to the client."""
+    """A title in the middle of the answer, then metadata, which the client never gets."""
     thread = context.thread
     events = answer(context, message("msg_model_1", Text("Moons ", "are ", "round.")))
     position = 0
@@ -98,7 +100,9 @@ async def notices_and_effects(context: Context) -> AsyncIterator[ThreadStreamEve
     yield ProgressUpdateEvent(text="Reading")
     yield NoticeEvent(level="warning", title="Limit", message="You have **3** messages left.")
     yield ThreadItemDoneEvent(
-        item=TaskItem(**_base(context, "tsk_1", 1), task=CustomTask(title="Read", content="12 pages"))
+        item=TaskItem(
+            **_base(context, "tsk_1", 1), task=CustomTask(title="Read", content="12 pages")
+        )
     )
     yield ClientEffectEvent(name="confetti", data={"seconds": 2, "colour": None})
     async for event in answer(context, message("msg_model_1", Text("All ", "done."))):
@@ -112,18 +116,20 @@ async def hidden_context(context: Context) -> AsyncIterator[ThreadStreamEvent]:
     async for event in answer(context, message("msg_model_1", Text("You ", "hesitate."))):
         yield event
     note = "The user hesitated."
-    yield ThreadItemDoneEvent(item=SDKHiddenContextItem(**_base(context, "shcx_1", 2), content=note))
+    yield ThreadItemDoneEvent(
+        item=SDKHiddenContextItem(**_base(context, "shcx_1", 2), content=note)
+    )
 
 
 async def hidden_context_exposed(context: Context) -> AsyncIterator[ThreadStreamEvent]:
-    """The SDK holds back the `done` of a hidden item, but neither its `added` nor its `replaced`."""
+    """The SDK holds back the `done` of a hidden item, not its `added` and `replaced`."""
     item = HiddenContextItem(**_base(context, "hcx_1", 1), content="The password is swordfish.")
     yield ThreadItemAddedEvent(item=item)
     yield ThreadItemDoneEvent(item=item)
     yield ThreadItemReplacedEvent(item=item.model_copy(update={"content": "There is no password."}))
 
 
-def _base(context: Context, item_id: str, seconds: int) -> dict[str, object]:
+def _base(context: Context, item_id: str, seconds: int) -> dict[str, Any]:
     created_at = context.thread.created_at + timedelta(seconds=seconds)
     return {"id": item_id, "thread_id": context.thread.id, "created_at": created_at}
 
@@ -139,7 +145,9 @@ SCENARIOS = (
         "client-tool-output",
         (
             first(client_tool_call),
-            request("threads.add_client_tool_output", client_tool_output, result={"colour": "blue"}),
+            request(
+                "threads.add_client_tool_output", client_tool_output, result={"colour": "blue"}
+            ),
         ),
     ),
     Scenario("structured-input", (first(structured_input),)),

@@ -19,10 +19,10 @@ from chatkit.types import (
 from chatkit.widgets import DynamicWidgetComponent, DynamicWidgetRoot, Markdown, WidgetRoot
 from pydantic import TypeAdapter
 
-from ..scenario import Scenario, first, request, then
-from ..scripted_model import Pause, ScriptedModel, Text, answer, function_call, message
-from ..server import Context
-from ..store import JsonObject
+from recorder.scenario import Scenario, first, request, then
+from recorder.scripted_model import Pause, ScriptedModel, Text, answer, function_call, message
+from recorder.server import Context
+from recorder.store import JsonObject
 
 _ROOT: TypeAdapter[WidgetRoot] = TypeAdapter(WidgetRoot)
 
@@ -47,15 +47,14 @@ def _text(value: str, **fields: Any) -> JsonObject:
 
 
 def _stream(context: Context, *roots: JsonObject) -> AsyncIterator[ThreadStreamEvent]:
-    def generate_id(item_type: Any) -> str:
-        return context.generate_id(item_type)
-
-    return stream_widget(context.thread, _grow(*roots), copy_text="Moon", generate_id=generate_id)
+    return stream_widget(
+        context.thread, _grow(*roots), copy_text="Moon", generate_id=context.generate_id
+    )
 
 
 @function_tool
 async def show_card(wrapper: RunContextWrapper[Context]) -> str:
-    """A card whose title and body grow at the same time, and which is not streaming any more at the end."""
+    """A card whose title and body grow together, and stop streaming at the end."""
     growing = [
         _card(
             _text("Facts"[:length], id="title", streaming=True),
@@ -97,7 +96,7 @@ def streamed_widget_changing_shape(context: Context) -> AsyncIterator[ThreadStre
 
 
 def streamed_widget_losing_text(context: Context) -> AsyncIterator[ThreadStreamEvent]:
-    """Text without an id, text inside a Transition, and text in a single child all grow, and `seen` does."""
+    """Growing text without an id, inside a Transition, and in a place that is seen."""
 
     def root(length: int) -> JsonObject:
         value = "abcdef"[:length]
@@ -126,6 +125,7 @@ async def widget_from_the_model(context: Context) -> AsyncIterator[ThreadStreamE
         yield event
 
 
+DASHBOARD_ID = "wdg_orders"
 DASHBOARD: JsonObject = {
     "type": "Basic",
     "children": {
@@ -139,53 +139,59 @@ DASHBOARD: JsonObject = {
         ],
     },
 }
-"""A widget as a template makes it: one child that is not a list, and a component that the SDK has no class for."""
+"""A widget as a template makes it.
+
+It has one child that is not a list, and a component that the SDK has no class for.
+"""
 
 
 async def dashboard(context: Context) -> AsyncIterator[ThreadStreamEvent]:
     widget = DynamicWidgetRoot.model_validate(DASHBOARD)
-    item_id = context.generate_id("message")
-    yield ThreadItemDoneEvent(item=_dashboard_item(context, item_id, widget))
+    yield ThreadItemDoneEvent(
+        item=WidgetItem(
+            id=DASHBOARD_ID,
+            thread_id=context.thread.id,
+            created_at=context.thread.created_at,
+            widget=widget,
+            copy_text="Orders",
+        )
+    )
 
 
 async def update_dashboard(context: Context) -> AsyncIterator[ThreadStreamEvent]:
-    for update in _dashboard_updates():
-        yield ThreadItemUpdatedEvent(item_id="msg_2", update=update)
+    """Updates alone: the SDK sends them on, and applies none of them to what is stored."""
+    badge = {"type": "Badge", "id": "state", "label": "done"}
+    trend = {"type": "Sparkline", "id": "trend", "points": [1, 4, 2, 8]}
+    yield _update(WidgetStreamingTextValueDelta(component_id="log", delta="- packed\n", done=False))
+    yield _update(WidgetStreamingTextValueDelta(component_id="log", delta="- sent\n", done=True))
+    yield _update(_component(badge))
+    yield _update(_component(trend))
 
 
-async def update_and_replace_dashboard(context: Context) -> AsyncIterator[ThreadStreamEvent]:
-    async for event in update_dashboard(context):
-        yield event
-    stored = await context.store.load_item(context.thread.id, "msg_2", None)
+async def replace_dashboard(context: Context) -> AsyncIterator[ThreadStreamEvent]:
+    """A new root, an update to a component of it, and at the end another whole item."""
+    yield _update(WidgetStreamingTextValueDelta(component_id="log", delta="- sent\n", done=False))
+    yield _update(WidgetRootUpdated(widget=_finished_dashboard()))
+    yield _update(WidgetStreamingTextValueDelta(component_id="title", delta=" (3)", done=True))
+    stored = await context.store.load_item(context.thread.id, DASHBOARD_ID, None)
     yield ThreadItemReplacedEvent(item=stored.model_copy(update={"widget": _finished_dashboard()}))
 
 
-def _dashboard_updates() -> list[
-    WidgetStreamingTextValueDelta | WidgetComponentUpdated | WidgetRootUpdated
-]:
-    badge = DynamicWidgetComponent.model_validate({"type": "Badge", "id": "state", "label": "done"})
-    return [
-        WidgetStreamingTextValueDelta(component_id="log", delta="- packed\n", done=False),
-        WidgetStreamingTextValueDelta(component_id="log", delta="- sent\n", done=True),
-        WidgetComponentUpdated(component_id="state", component=badge),
-        WidgetRootUpdated(widget=_finished_dashboard()),
-        WidgetStreamingTextValueDelta(component_id="title", delta=" (3)", done=True),
-    ]
+def _update(
+    update: WidgetStreamingTextValueDelta | WidgetComponentUpdated | WidgetRootUpdated,
+) -> ThreadItemUpdatedEvent:
+    return ThreadItemUpdatedEvent(item_id=DASHBOARD_ID, update=update)
+
+
+def _component(component: JsonObject) -> WidgetComponentUpdated:
+    return WidgetComponentUpdated(
+        component_id=component["id"], component=DynamicWidgetComponent.model_validate(component)
+    )
 
 
 def _finished_dashboard() -> DynamicWidgetRoot:
     children = {"type": "Title", "id": "title", "value": "All orders"}
     return DynamicWidgetRoot.model_validate({"type": "Basic", "children": children})
-
-
-def _dashboard_item(context: Context, item_id: str, widget: DynamicWidgetRoot) -> WidgetItem:
-    return WidgetItem(
-        id=item_id,
-        thread_id=context.thread.id,
-        created_at=context.thread.created_at,
-        widget=widget,
-        copy_text="Orders",
-    )
 
 
 PRESSED: JsonObject = {"type": "refresh", "payload": {"page": 2}}
@@ -202,7 +208,10 @@ SCENARIOS = (
         (
             first(dashboard),
             request(
-                "threads.custom_action", update_and_replace_dashboard, item_id="msg_2", action=PRESSED
+                "threads.custom_action",
+                replace_dashboard,
+                item_id=DASHBOARD_ID,
+                action=PRESSED,
             ),
         ),
     ),

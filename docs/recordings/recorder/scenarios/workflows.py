@@ -1,15 +1,22 @@
-"""Workflows that an agent tool builds with `AgentContext`, quickly or slowly, and workflows left open."""
+"""Workflows that a tool builds, quickly or slowly, and workflows that are left open."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 from agents import RunContextWrapper, StopAtTools, function_tool
 from chatkit.agents import ClientToolCall
-from chatkit.types import CustomSummary, CustomTask, SearchTask, ThreadStreamEvent, URLSource, Workflow
+from chatkit.types import (
+    CustomSummary,
+    CustomTask,
+    SearchTask,
+    ThreadStreamEvent,
+    URLSource,
+    Workflow,
+)
 
-from ..scenario import Scenario, Turn, first, request, then
-from ..scripted_model import Pause, Text, answer, function_call, message, reasoning
-from ..server import Context
+from recorder.scenario import Scenario, first, request, then
+from recorder.scripted_model import Pause, Text, answer, function_call, message, reasoning
+from recorder.server import Context
 
 DRAINED = 0.1
 """Seconds after which all that a tool has sent is on the wire."""
@@ -50,7 +57,9 @@ async def _research(context: Context, *, between_adds: bool, before_end: bool) -
     await context.start_workflow(Workflow(type="custom", tasks=[]))
     await context.add_workflow_task(CustomTask(title="Plan", status_indicator="loading"))
     await between()
-    await context.add_workflow_task(SearchTask(title="Search", queries=["moon"], status_indicator="loading"))
+    await context.add_workflow_task(
+        SearchTask(title="Search", queries=["moon"], status_indicator="loading")
+    )
     await between()
     await context.add_workflow_task(CustomTask(title="Write", status_indicator="loading"))
     await later()
@@ -63,7 +72,9 @@ async def _research(context: Context, *, between_adds: bool, before_end: bool) -
 
 def _found() -> SearchTask:
     source = URLSource(title="The moon", url="https://moon.example")
-    return SearchTask(title="Search", queries=["moon"], sources=[source], status_indicator="complete")
+    return SearchTask(
+        title="Search", queries=["moon"], sources=[source], status_indicator="complete"
+    )
 
 
 @function_tool
@@ -138,10 +149,7 @@ def workflow_continued(context: Context) -> AsyncIterator[ThreadStreamEvent]:
 
 
 LEFT_OPEN = first(workflow_left_open)
-
-
-def _tool_output() -> Turn:
-    return request("threads.add_client_tool_output", workflow_continued, result={"text": "yes"})
+PAGE_READ = request("threads.add_client_tool_output", workflow_continued, result={"text": "yes"})
 
 
 SCENARIOS = (
@@ -150,6 +158,6 @@ SCENARIOS = (
     Scenario("workflow-in-one-breath", (first(workflow_in_one_breath),)),
     Scenario("workflow-with-equal-tasks", (first(workflow_with_equal_tasks),)),
     Scenario("workflow-left-open", (LEFT_OPEN,)),
-    Scenario("workflow-continued", (LEFT_OPEN, _tool_output())),
+    Scenario("workflow-continued", (LEFT_OPEN, PAGE_READ)),
     Scenario("workflow-not-continued", (LEFT_OPEN, then(workflow_continued, says="Never mind"))),
 )
