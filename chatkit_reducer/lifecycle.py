@@ -46,7 +46,7 @@ ItemEvent: TypeAlias = (
 )
 
 
-class Phase(Enum):
+class Phase(str, Enum):  # a string, because the hash of a plain member is a Python function
     """Where an item is in its life."""
 
     ABSENT = "absent"

@@ -121,6 +121,16 @@ class Map(Struct, Generic[K, V], frozen=True, gc=False, eq=False):
             return self
         return Map(_drop(self.root, key, hash(key)), self.count - 1)
 
+    def updated(self, changes: dict[K, V | None]) -> Map[K, V]:
+        """This map with these values; a key whose value is None is dropped."""
+        if len(changes) * 8 > self.count:  # then making it anew costs less than change by change
+            merged = {**dict(self.items()), **changes}
+            return Map.of({key: value for key, value in merged.items() if value is not None})
+        out = self
+        for key, value in changes.items():
+            out = out.without(key) if value is None else out.set(key, value)
+        return out
+
     def __contains__(self, key: K) -> bool:
         return self.get(key) is not None
 

@@ -26,7 +26,18 @@ from chatkit_reducer.persistent import EMPTY_LIST, EMPTY_MAP, Map, SharedList
 if TYPE_CHECKING:
     from chatkit_reducer.events import ErrorEvent, Json
 
-__all__ = ["Book", "Entry", "Items", "Progress", "ThreadState"]
+__all__ = [
+    "Book",
+    "Draft",
+    "Entry",
+    "Items",
+    "Progress",
+    "ThreadState",
+    "closed",
+    "open_item",
+    "phase_of",
+    "with_anomalies",
+]
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -53,7 +64,11 @@ class Progress(Struct, frozen=True, gc=False):
 
 
 class Book(Struct, frozen=True, gc=False):
-    """All of a thread but what is streaming right now."""
+    """All of a thread but what is streaming right now.
+
+    The methods that change something return another book. A `Draft` has the same methods, and
+    changes itself.
+    """
 
     entries: Map[str, Entry] = EMPTY_MAP
     pending: Map[str, int] = EMPTY_MAP
@@ -65,36 +80,134 @@ class Book(Struct, frozen=True, gc=False):
     progress: Progress | None = None
     stream_options: Json | None = None
 
-    def phase_of(self, item_id: str) -> Phase:
-        """Where the item with this id is in its life."""
-        entry = self.entries.get(item_id)
-        return Phase.ABSENT if entry is None else entry.phase
+    def entry(self, item_id: str) -> Entry | None:
+        """The item with this id, or None."""
+        return self.entries.get(item_id)
 
     def moved(self, item_id: str, to: Phase, item: ItemState) -> Book:
-        """This book with the item in another phase, and with this content; `to` is not absent."""
-        entry = self.entries.get(item_id)
-        order = self.next_order if entry is None else entry.order
-        base = (entry.base or entry.item) if to is Phase.PENDING_OVER_BASE and entry else None
-        entries = self.entries.set(item_id, Entry(item, order, to, base))
-        stored = to is Phase.STORED
-        pending = self.pending.without(item_id) if stored else self.pending.set(item_id, order)
-        return self._with_items(entries, pending, max(self.next_order, order + 1))
+        """This book with the item in a phase, not that of absence, and with this content."""
+        entry = moved(self.entries.get(item_id), to, item, self.next_order)
+        pending = (
+            self.pending.without(item_id)
+            if to is Phase.STORED
+            else self.pending.set(item_id, entry.order)
+        )
+        return replace(
+            self,
+            entries=self.entries.set(item_id, entry),
+            pending=pending,
+            next_order=max(self.next_order, entry.order + 1),
+        )
 
     def without(self, item_id: str) -> Book:
         """This book without the item."""
         entries, pending = self.entries.without(item_id), self.pending.without(item_id)
-        return self._with_items(entries, pending, self.next_order)
+        return replace(self, entries=entries, pending=pending)
 
-    def holding(self, item_id: str, item: ItemState | None) -> Book:
-        """This book with another content for the item, in the phase it is in."""
+    def holding(self, item_id: str, item: ItemState) -> Book:
+        """This book with another content for an item that it has, in the phase it is in."""
         entry = self.entries.get(item_id)
-        if entry is None or item is None or entry.item is item:
+        if entry is None or entry.item is item:
             return self
         entry = Entry(item, entry.order, entry.phase, entry.base)
-        return self._with_items(self.entries.set(item_id, entry), self.pending, self.next_order)
+        return replace(self, entries=self.entries.set(item_id, entry))
 
-    def _with_items(self, entries: Map[str, Entry], pending: Map[str, int], order: int) -> Book:
-        return replace(self, entries=entries, pending=pending, next_order=order)
+    def noting(self, **news: Any) -> Book:
+        """This book with other values for what is not about items."""
+        return replace(self, **news)
+
+
+_UNTOUCHED: Any = object()
+
+
+class Draft:
+    """A book that changes in place, while nobody else can see it: what `fold` writes in."""
+
+    __slots__ = (
+        "_base",
+        "_entries",
+        "_pending",
+        "anomalies",
+        "error",
+        "next_order",
+        "progress",
+        "stream_options",
+        "thread",
+    )
+
+    def __init__(self, book: Book) -> None:
+        self._base = book
+        self._entries: dict[str, Entry | None] = {}
+        self._pending: dict[str, int | None] = {}
+        self.next_order = book.next_order
+        self.anomalies = book.anomalies
+        self.thread = book.thread
+        self.error = book.error
+        self.progress = book.progress
+        self.stream_options = book.stream_options
+
+    def entry(self, item_id: str) -> Entry | None:
+        """The item with this id, or None."""
+        entry = self._entries.get(item_id, _UNTOUCHED)
+        return self._base.entries.get(item_id) if entry is _UNTOUCHED else entry
+
+    def moved(self, item_id: str, to: Phase, item: ItemState) -> Draft:
+        """As `Book.moved`."""
+        entry = moved(self.entry(item_id), to, item, self.next_order)
+        order = entry.order
+        self._entries[item_id] = entry
+        self._pending[item_id] = None if to is Phase.STORED else order
+        if order == self.next_order:
+            self.next_order = order + 1
+        return self
+
+    def without(self, item_id: str) -> Draft:
+        """As `Book.without`."""
+        if item_id in self._base.entries:
+            self._entries[item_id] = self._pending[item_id] = None
+        else:  # it came and went: nothing to remember, however many such items there are
+            self._entries.pop(item_id, None)
+            self._pending.pop(item_id, None)
+        return self
+
+    def holding(self, item_id: str, item: ItemState) -> Draft:
+        """As `Book.holding`."""
+        entry = self.entry(item_id)
+        if entry is not None:
+            self._entries[item_id] = Entry(item, entry.order, entry.phase, entry.base)
+        return self
+
+    def noting(self, **news: Any) -> Draft:
+        """As `Book.noting`."""
+        for name, value in news.items():
+            setattr(self, name, value)
+        return self
+
+    def book(self) -> Book:
+        """What was written, as a book that does not change any more."""
+        return Book(
+            self._base.entries.updated(self._entries),
+            self._base.pending.updated(self._pending),
+            self.next_order,
+            self.anomalies,
+            self.thread,
+            self.error,
+            self.progress,
+            self.stream_options,
+        )
+
+
+def moved(entry: Entry | None, to: Phase, item: ItemState, next_order: int) -> Entry:
+    """The entry of an item that moves to another phase; `entry` is the one it had, if any."""
+    if entry is None:
+        return Entry(item, next_order, to)
+    base = (entry.base or entry.item) if to is Phase.PENDING_OVER_BASE else None
+    return Entry(item, entry.order, to, base)
+
+
+def phase_of(entry: Entry | None) -> Phase:
+    """Where an item with this entry is in its life."""
+    return Phase.ABSENT if entry is None else entry.phase
 
 
 class Items(Mapping[str, ItemState]):
@@ -184,7 +297,7 @@ class ThreadState(Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=Tr
             if item_id in book.entries:
                 faults.append(_of_store(_STORED_TWICE, item_id))
             book = book.moved(item_id, Phase.STORED, item)
-        return cls(with_anomalies(book, faults))
+        return cls(book.noting(anomalies=with_anomalies(book.anomalies, faults)))
 
     @property
     def items(self) -> Items:
@@ -207,7 +320,7 @@ class ThreadState(Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=Tr
 
     def phase(self, item_id: str) -> Phase:
         """Where the item with this id is in its life."""
-        return self._book.phase_of(item_id)
+        return phase_of(self._book.entry(item_id))
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
@@ -264,21 +377,21 @@ def _of_store(fault: Fault, item_id: str | None) -> Anomaly:
     )
 
 
-def with_anomalies(book: Book, anomalies: Iterable[Anomaly]) -> Book:
-    """The book with more anomalies."""
-    noted = book.anomalies
-    for anomaly in anomalies:
+def with_anomalies(noted: SharedList[Anomaly], more: Iterable[Anomaly]) -> SharedList[Anomaly]:
+    """The anomalies of a book, and more."""
+    for anomaly in more:
         noted = noted.append(anomaly)
-    return book if noted is book.anomalies else replace(book, anomalies=noted)
+    return noted
 
 
-def open_item(state: ThreadState) -> ItemState | None:
-    """The item that is streaming, with all of its text; None where none is."""
+def open_item(state: ThreadState) -> ItemState:
+    """The item that is streaming, with all of its text; there must be one."""
     item, index = state._open, state._index
+    assert item is not None
     if index is None or not isinstance(item, AssistantMessage):
         return item
-    part = item.parts[index]
-    if part.text is not None and part.text.cells is state._cells and part.text.count == state._count:
+    text = item.parts[index].text
+    if text is not None and text.cells is state._cells and text.count == state._count:
         return item
     return item.with_text(index, SharedList(state._cells, state._count))
 

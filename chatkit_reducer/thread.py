@@ -1,16 +1,11 @@
-"""`reduce` and `fold`: events to states.
-
-`reduce` takes one event. `fold` takes many, with the same result, anomalies included: it stays in
-a tight loop while one text grows, and hands every other event to `reduce`'s own table.
-"""
+"""`reduce`: one event, one new state. What each event does is here; `folding` takes many at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from chatkit_reducer.anomalies import Anomaly, Fault, FaultKind
 from chatkit_reducer.errors import AnomalyError
@@ -34,15 +29,22 @@ from chatkit_reducer.events import (
     UnknownEvent,
     Unreadable,
     Update,
-    WidgetStreamingTextValueDelta,
     wire_type,
 )
-from chatkit_reducer.items import AssistantMessage, ItemState, Widget, apply, parse_item
-from chatkit_reducer.lifecycle import LIFE
-from chatkit_reducer.persistent import extended
-from chatkit_reducer.state import Book, Progress, ThreadState, closed, open_item, with_anomalies
+from chatkit_reducer.items import AssistantMessage, ItemState, apply, parse_item
+from chatkit_reducer.lifecycle import LIFE, Phase
+from chatkit_reducer.state import (
+    Book,
+    Entry,
+    Progress,
+    ThreadState,
+    closed,
+    open_item,
+    phase_of,
+    with_anomalies,
+)
 
-__all__ = ["fold", "grown", "reduce"]
+__all__ = ["reduce", "step", "with_book"]
 
 _Outcome: TypeAlias = "tuple[ThreadState, tuple[Fault, ...]]"
 _NO_FAULTS: tuple[Fault, ...] = ()
@@ -96,12 +98,13 @@ def reduce(
                 count + 1,
                 (state.position if position is None else position) + 1,
             )
-    return _reduced(state, event, state.position if position is None else position, strict)
+    return step(state, event, state.position if position is None else position, strict)
 
 
-def _reduced(
+def step(
     state: ThreadState, event: Event | Unreadable, position: int, strict: bool
 ) -> ThreadState:
+    """`reduce` by the table below. The book of `state` may be a draft: it is the newest there is."""
     reducer = _REDUCERS.get(type(event))
     if reducer is None:
         raise TypeError(
@@ -114,7 +117,9 @@ def _reduced(
         if strict:
             raise AnomalyError(anomalies[0])
         counted = position if type(event) is Unreadable else position + 1
-        after = _with_book(after, with_anomalies(after._book, anomalies), counted)
+        book = after._book
+        book = book.noting(anomalies=with_anomalies(book.anomalies, anomalies))
+        after = with_book(after, book, counted)
     return after
 
 
@@ -143,7 +148,8 @@ def _item_id(event: Event | Unreadable) -> str | None:
 # --- the events, one function each ---------------------------------------------------------------
 
 
-def _with_book(state: ThreadState, book: Book, position: int) -> ThreadState:
+def with_book(state: ThreadState, book: Book, position: int) -> ThreadState:
+    """The state with another book, and the same item and text outside of it."""
     return ThreadState(
         book, state._open_id, state._open, state._index, state._cells, state._count, position
     )
@@ -152,49 +158,46 @@ def _with_book(state: ThreadState, book: Book, position: int) -> ThreadState:
 def _item_updated(state: ThreadState, event: ThreadItemUpdated, position: int) -> _Outcome:
     item_id, update = event.item_id, event.update
     if item_id == state._open_id:  # it is pending, and `LIFE` leaves it so
-        return _updated(state, state._book, item_id, open_item(state), update, position)
-    book = closed(state)
-    phase = book.phase_of(item_id)
-    step = LIFE[phase, ThreadItemUpdated]
-    entry = book.entries.get(item_id)
-    if step.fault is not None or entry is None:
-        return state, _faults(step.fault)
-    if phase is not step.to:
-        book = book.moved(item_id, step.to, entry.item)
-    return _updated(state, book, item_id, entry.item, update, position)
-
-
-def _updated(
-    state: ThreadState,
-    book: Book,
-    item_id: str,
-    item: ItemState,
-    update: Update,
-    position: int,
-) -> _Outcome:
-    """The update folded into its item, which `book` has as pending."""
+        item, moves_to = open_item(state), None
+    else:
+        entry = state._book.entry(item_id)
+        phase = phase_of(entry)
+        moves_to, fault = LIFE[phase, ThreadItemUpdated]
+        if entry is None or fault is not None:
+            return state, _faults(fault)
+        item, moves_to = entry.item, None if moves_to is phase else moves_to
     new, fault = apply(item, update), None
     if type(new) is Fault:
         if new.result is None:
             return state, (new,)
         new, fault = new.result, new
     progress = _progress_of(item_id, update)
-    if progress != book.progress:
-        book = replace(book, progress=progress)
-    elif new is item and state.phase(item_id) is book.phase_of(item_id):
+    if new is item and moves_to is None and progress == state._book.progress:
         return state, _faults(fault)
-    if type(update) is AssistantMessageContentPartTextDelta and type(new) is AssistantMessage:
-        # The part that grows: the next delta for it finds its text outside of the item.
+    book = state._book if item_id == state._open_id else closed(state)
+    if moves_to is not None:
+        book = book.moved(item_id, moves_to, item)
+    if progress != book.progress:
+        book = book.noting(progress=progress)
+    return _streaming(book, item_id, new, update, position), _faults(fault)
+
+
+def _streaming(
+    book: Book, item_id: str, item: ItemState, update: Update, position: int
+) -> ThreadState:
+    """The state with this item outside of the book, and the text too that has just grown."""
+    if type(update) is AssistantMessageContentPartTextDelta and type(item) is AssistantMessage:
         index = update.content_index
-        text = new.parts[index].text
+        text = item.parts[index].text
         if text is not None and text.count:
-            after = ThreadState(book, item_id, new, index, text.cells, text.count, position)
-            return after, _faults(fault)
-    return ThreadState(book, item_id, new, position=position), _faults(fault)
+            return ThreadState(book, item_id, item, index, text.cells, text.count, position)
+    return ThreadState(book, item_id, item, position=position)
 
 
-def _faults(*faults: Fault | None) -> tuple[Fault, ...]:
-    return tuple([fault for fault in faults if fault is not None])
+def _faults(fault: Fault | None, other: Fault | None = None) -> tuple[Fault, ...]:
+    if fault is None and other is None:
+        return _NO_FAULTS
+    return tuple([one for one in (fault, other) if one is not None])
 
 
 def _progress_of(item_id: str, update: Update) -> Progress | None:
@@ -211,33 +214,43 @@ def _whole_item(
     event: ThreadItemAdded | ThreadItemDone | ThreadItemReplaced,
     position: int,
 ) -> _Outcome:
-    parsed = parse_item(event.item)
-    fault = parsed if isinstance(parsed, Fault) else None
-    item: ItemState | None = parsed.result if isinstance(parsed, Fault) else parsed
-    if item is None:
-        return state, _faults(fault)
-    book = closed(state)
-    entry = book.entries.get(item.id)
-    phase = book.phase_of(item.id)
-    step = LIFE[phase, type(event)]
-    if entry is not None and phase is step.to and book.progress is None and entry.item == item:
-        return state, _faults(fault, step.fault)
-    book = _without_progress(book.moved(item.id, step.to, item))
-    return ThreadState(book, position=position), _faults(fault, step.fault)
+    item, fault = parse_item(event.item), None
+    if type(item) is Fault:
+        item, fault = item.result, item
+        if item is None:
+            return state, _faults(fault)
+    item_id = event.item["id"]
+    entry = state._book.entry(item_id)
+    phase = phase_of(entry)
+    to, misplaced = LIFE[phase, type(event)]
+    if phase is to and _is_known(state, entry, item):
+        return state, _faults(fault, misplaced)
+    # What was outside of the book and belongs to this very item is superseded by it.
+    book = state._book if item_id == state._open_id else closed(state)
+    book = _without_progress(book).moved(item_id, to, item)
+    if to is Phase.STORED:
+        return ThreadState(book, position=position), _faults(fault, misplaced)
+    return ThreadState(book, item_id, item, position=position), _faults(fault, misplaced)
+
+
+def _is_known(state: ThreadState, entry: Entry | None, item: ItemState) -> bool:
+    """Whether the item is just so in the state already, and nothing else would change either."""
+    if entry is None or state._book.progress is not None:
+        return False
+    return item == (open_item(state) if state._open_id == item.id else entry.item)
 
 
 def _without_progress(book: Book) -> Book:
-    return book if book.progress is None else replace(book, progress=None)
+    return book if book.progress is None else book.noting(progress=None)
 
 
 def _item_removed(state: ThreadState, event: ThreadItemRemoved, position: int) -> _Outcome:
-    book = closed(state)
-    step = LIFE[book.phase_of(event.item_id), ThreadItemRemoved]
-    if step.fault is not None:
-        return state, _faults(step.fault)
-    return ThreadState(
-        _without_progress(book.without(event.item_id)), position=position
-    ), _NO_FAULTS
+    phase = phase_of(state._book.entry(event.item_id))
+    _, fault = LIFE[phase, ThreadItemRemoved]
+    if fault is not None:
+        return state, _faults(fault)
+    book = _without_progress(closed(state)).without(event.item_id)
+    return ThreadState(book, position=position), _NO_FAULTS
 
 
 def _thread_created(state: ThreadState, event: ThreadCreated, position: int) -> _Outcome:
@@ -278,11 +291,11 @@ def _progress(state: ThreadState, event: ProgressUpdate, position: int) -> _Outc
 
 
 def _noted(state: ThreadState, position: int, **news: Any) -> _Outcome:
-    book = replace(state._book, **news)
     if all(getattr(state._book, name) == value for name, value in news.items()):
         return state, _NO_FAULTS
+    book = state._book.noting(**news)
     if state._index is None:
-        return _with_book(state, book, position), _NO_FAULTS
+        return with_book(state, book, position), _NO_FAULTS
     # No text stays open: the next delta has to pass the function that clears the progress.
     after = ThreadState(book, state._open_id, open_item(state), position=position)
     return after, _NO_FAULTS
@@ -313,136 +326,3 @@ _REDUCERS: dict[type[Any], Callable[[ThreadState, Any, int], _Outcome]] = {
     UnknownEvent: _nothing,
     Unreadable: _unreadable,
 }
-
-
-# --- many events ---------------------------------------------------------------------------------
-
-
-def fold(
-    events: Iterable[Event | Unreadable], state: ThreadState | None = None, *, strict: bool = False
-) -> ThreadState:
-    """Many events: the state that `reduce` makes of them one by one, only faster.
-
-    Args:
-        events: what arrived, in order: a list, a generator, a log (`chatkit_reducer.logs.read`).
-        state: the thread before them; the empty one if left out. It stays as it was.
-        strict: raise at the first fault in the data.
-
-    Raises:
-        AnomalyError: in strict mode, with the anomaly that lenient mode would have recorded.
-        TypeError: one of `events` is none of this package's events.
-    """
-    before = after = ThreadState() if state is None else state
-    position = before.position
-    stream = iter(events)
-    event = next(stream, None)
-    while event is not None:
-        after = _reduced(after, event, position, strict)
-        position += type(event) is not Unreadable
-        run = _run(after, event)
-        if run is None:
-            event = next(stream, None)
-            continue
-        after, event, count = run(after, stream)
-        position += count
-    if after is before or after.position == position:
-        return after
-    return _with_book(after, after._book, position)
-
-
-_Run: TypeAlias = (
-    "Callable[[ThreadState, Iterator[Event | Unreadable]], "
-    "tuple[ThreadState, Event | Unreadable | None, int]]"
-)
-
-
-def _run(state: ThreadState, event: Event | Unreadable) -> _Run | None:
-    """The tight loop for what may follow this event: a run of deltas for the same text or widget."""
-    if state._index is not None:
-        return _text_run
-    if type(state._open) is Widget and type(event) is ThreadItemUpdated:
-        return _widget_run if type(event.update) is WidgetStreamingTextValueDelta else None
-    return None
-
-
-def _text_run(
-    state: ThreadState, stream: Iterator[Event | Unreadable]
-) -> tuple[ThreadState, Event | Unreadable | None, int]:
-    """Folds deltas for the text that is open; returns the first other event, and how many it took.
-
-    A run cannot go wrong once it has begun: the item, the part and its text are there. So the loop
-    does nothing but collect, and the pieces are joined once.
-    """
-    item_id, index = state._open_id, state._index
-    pieces: list[str] = []
-    append = pieces.append
-    event: Event | Unreadable | None = None
-    for event in stream:
-        if type(event) is ThreadItemUpdated:
-            update = event.update
-            if (
-                type(update) is AssistantMessageContentPartTextDelta
-                and update.content_index == index
-                and event.item_id == item_id
-            ):
-                append(update.delta)
-                continue
-        break
-    else:
-        event = None
-    return (grown(state, pieces) if any(pieces) else state), event, len(pieces)
-
-
-def grown(state: ThreadState, pieces: list[str]) -> ThreadState:
-    """The state whose open text has these pieces at its end."""
-    text = "".join(pieces)
-    return ThreadState(
-        state._book,
-        state._open_id,
-        state._open,
-        state._index,
-        extended(state._cells, state._count, text),
-        state._count + 1,
-        state.position + len(pieces),
-    )
-
-
-def _widget_run(
-    state: ThreadState, stream: Iterator[Event | Unreadable]
-) -> tuple[ThreadState, Event | Unreadable | None, int]:
-    """Folds value deltas for the widget that is open, as `_text_run` does for a text.
-
-    Deltas for different components do not touch each other, so each component collects its own:
-    widgets often stream several texts side by side.
-    """
-    item_id, widget = state._open_id, state._open
-    assert isinstance(widget, Widget)
-    pieces: dict[str, list[str]] = {}
-    finished: set[str] = set()
-    count = 0
-    event: Event | Unreadable | None = None
-    for event in stream:
-        if type(event) is ThreadItemUpdated and event.item_id == item_id:
-            update = event.update
-            if type(update) is WidgetStreamingTextValueDelta:
-                component_id = update.component_id
-                collected = pieces.get(component_id)
-                if collected is None:
-                    if not widget.streams_into(component_id):
-                        break
-                    collected = pieces[component_id] = []
-                collected.append(update.delta)
-                if update.done:
-                    finished.add(component_id)
-                count += 1
-                continue
-        break
-    else:
-        event = None
-    for component_id, collected in pieces.items():
-        done = component_id in finished
-        delta = WidgetStreamingTextValueDelta(component_id, "".join(collected), done)
-        widget = apply(widget, delta)
-    if widget is not state._open:
-        state = ThreadState(state._book, item_id, widget, position=state.position + count)
-    return state, event, count

@@ -5,6 +5,8 @@ Reference: openai-chatkit 1.6.5, `chatkit/server.py`, `ChatKitServer._apply_assi
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 from chatkit_reducer.anomalies import Fault, FaultKind
@@ -14,19 +16,29 @@ from chatkit_reducer.events import (
     AssistantMessageContentPartDone,
     AssistantMessageContentPartTextDelta,
     Json,
+    KnownEvent,
+    ThreadItemUpdated,
 )
-from chatkit_reducer.items.base import ItemState, field_of, negative_index
+from chatkit_reducer.items.base import (
+    Events,
+    ItemState,
+    Run,
+    is_list_of_objects,
+    negative_index,
+)
 from chatkit_reducer.persistent import EMPTY_LIST, SharedList
 
 __all__ = [
     "MAX_PADDING",
     "REDUCERS",
+    "RUNS",
     "AssistantMessage",
     "Part",
     "add_annotation",
     "add_part",
     "append_text",
     "finish_part",
+    "run_of_parts",
 ]
 
 MAX_PADDING = 1024
@@ -49,11 +61,11 @@ class Part(Struct, frozen=True, gc=False, eq=False):
     @classmethod
     def parse(cls, json: Json) -> Part:
         """The state of one element of `content`."""
-        text, annotations = field_of(json, "text", str), field_of(json, "annotations", list)
+        text, annotations = json.get("text"), json.get("annotations")
         return cls(
             json,
-            None if text is None else SharedList.of([text] if text else []),
-            None if annotations is None else SharedList.of(annotations),
+            SharedList([text], 1) if type(text) is str else None,
+            SharedList.of(annotations) if type(annotations) is list else None,
         )
 
     def plain(self) -> Json:
@@ -64,6 +76,25 @@ class Part(Struct, frozen=True, gc=False, eq=False):
         if self.annotations is not None:
             plain["annotations"] = list(self.annotations)
         return plain
+
+    def longer(self, delta: str) -> Part:
+        """This part, which has a text, with more of it."""
+        if not delta or self.text is None:
+            return self
+        return Part(self.json, self.text.append(delta), self.annotations)
+
+    def cited(self, index: int, annotation: Json) -> Part:
+        """This part with one more citation, at this place of the list or at its end."""
+        annotations = EMPTY_LIST if self.annotations is None else self.annotations
+        at = min(index, len(annotations))
+        return Part(self.json, self.text, annotations.insert(at, annotation))
+
+    def finished(self, content: Json) -> Part:
+        """The part that `content` says it is, with the citations of this one if it brings none."""
+        final = Part.parse(content)
+        if self.annotations and not final.annotations and final.text is not None:
+            return Part(final.json, final.text, self.annotations)
+        return final
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Part):
@@ -82,19 +113,26 @@ _EMPTY_PART = Part(
 class AssistantMessage(ItemState, frozen=True, gc=False, eq=False):
     """A message of the assistant: its parts in order."""
 
-    parts: tuple[Part, ...]
+    _parts: tuple[Part, ...] | None = None
+    """None while the message is as it came: most are never touched again once they are done."""
 
     @classmethod
     def parse(cls, json: Json) -> AssistantMessage | None:
         """The state of an item mapping; None where its content is no list of objects."""
-        content = json.get("content")
-        if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-            return None
-        return cls(json, tuple([Part.parse(part) for part in content]))
+        return cls(json) if is_list_of_objects(json.get("content")) else None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the message, in order."""
+        if self._parts is None:
+            return tuple([Part.parse(part) for part in self.json["content"]])
+        return self._parts
 
     def plain(self) -> Json:
         """The item as plain JSON data that shares its insides with the state."""
-        return {**self.json, "content": [part.plain() for part in self.parts]}
+        if self._parts is None:
+            return self.json
+        return {**self.json, "content": [part.plain() for part in self._parts]}
 
     def with_part(self, index: int, part: Part) -> AssistantMessage:
         """This message with another part at `index`, padded with empty parts up to there."""
@@ -145,12 +183,7 @@ def append_text(
         return _without_text(update.content_index)
     if not update.delta and update.content_index < len(item.parts):
         return item
-    text = part.text.append(update.delta) if update.delta else part.text
-    return item.with_part(update.content_index, Part(part.json, text, part.annotations))
-
-
-def _without_text(index: int) -> Fault:
-    return Fault(FaultKind.UPDATE_MISFIT, f"the part at content_index {index} has no text")
+    return item.with_part(update.content_index, part.longer(update.delta))
 
 
 def add_annotation(
@@ -167,10 +200,8 @@ def add_annotation(
         return negative_index("annotation_index", update.annotation_index)
     if part.text is None:
         return _without_text(update.content_index)
-    annotations = EMPTY_LIST if part.annotations is None else part.annotations
-    index = min(update.annotation_index, len(annotations))
-    annotations = annotations.insert(index, update.annotation)
-    return item.with_part(update.content_index, Part(part.json, part.text, annotations))
+    cited = part.cited(update.annotation_index, update.annotation)
+    return item.with_part(update.content_index, cited)
 
 
 def finish_part(
@@ -185,15 +216,119 @@ def finish_part(
     part = part_at(item, update.content_index)
     if type(part) is Fault:
         return part
-    final = Part.parse(update.content)
-    if part.annotations and not final.annotations and final.text is not None:
-        final = Part(final.json, final.text, part.annotations)
-    return _with_whole_part(item, update.content_index, final)
+    return _with_whole_part(item, update.content_index, part.finished(update.content))
 
 
 def _with_whole_part(item: AssistantMessage, index: int, part: Part) -> AssistantMessage:
     same = index < len(item.parts) and item.parts[index] == part
     return item if same else item.with_part(index, part)
+
+
+def _without_text(index: int) -> Fault:
+    return Fault(FaultKind.UPDATE_MISFIT, f"the part at content_index {index} has no text")
+
+
+def run_of_parts(
+    item: AssistantMessage, item_id: str, first: KnownEvent, events: Events
+) -> Run[AssistantMessage]:
+    """Many updates of a message at once, as the reducers above would fold them one by one.
+
+    It ends at the first event that is for another item, or that is not plain: for a part that is
+    neither there nor the next one, or that has no text.
+
+    The inner loop is the hottest in this package. It does not ask what kind of event it has: those
+    that are no item updates have no `update`, and leave by the `AttributeError`, once in a run.
+    """
+    run = _PartsRun(item)
+    event: Any = first
+    while type(event) is ThreadItemUpdated and event.item_id == item_id and run.takes(event.update):
+        index, append = run.index, run.append
+        try:
+            for event in events:
+                update = event.update
+                if (
+                    type(update) is not AssistantMessageContentPartTextDelta
+                    or update.content_index != index
+                    or event.item_id != item_id
+                ):
+                    break
+                append(update.delta)
+            else:
+                event = None
+        except AttributeError:
+            pass
+    return run.result(), event, run.count
+
+
+class _PartsRun:
+    """The parts of a message while a run lasts: each with the pieces of text that came since."""
+
+    __slots__ = ("_grew", "_item", "_parts", "_pieces", "append", "count", "index")
+
+    def __init__(self, item: AssistantMessage) -> None:
+        self._item = item
+        self._parts = list(item.parts)
+        self._pieces: dict[int, list[str]] = {}
+        self._grew = False
+        self.count = 0
+        """How many events were taken; those in the pieces are counted when these are joined."""
+        self.index: int | None = None
+        self.append: Any = None
+        """The part whose text grows, and what takes its next piece."""
+
+    def takes(self, update: Any) -> bool:
+        """Takes one update, unless it is not plain."""
+        kind = type(update)
+        if kind not in REDUCERS:
+            return False
+        index, parts = update.content_index, self._parts
+        if not 0 <= index <= len(parts):
+            return False
+        part = parts[index] if index < len(parts) else _EMPTY_PART
+        if kind is AssistantMessageContentPartTextDelta:
+            return self._takes_text(index, part, update.delta)
+        if kind is AssistantMessageContentPartAnnotationAdded:
+            if part.text is None or update.annotation_index < 0:
+                return False
+            part = part.cited(update.annotation_index, update.annotation)
+            self._grew = True
+        else:
+            is_done = kind is AssistantMessageContentPartDone
+            part = part.finished(update.content) if is_done else Part.parse(update.content)
+            self._drop_text(index)
+        parts[index : index + 1] = [part]
+        self.count += 1
+        return True
+
+    def _takes_text(self, index: int, part: Part, delta: str) -> bool:
+        if part.text is None:
+            return False
+        pieces = self._pieces.get(index)
+        if pieces is None:
+            pieces = self._pieces[index] = []
+            self._parts[index : index + 1] = [part]
+        pieces.append(delta)
+        self.index, self.append = index, pieces.append
+        return True
+
+    def _drop_text(self, index: int) -> None:
+        """Forgets the pieces of a part that was set as a whole."""
+        self.count += len(self._pieces.pop(index, ()))
+        if self.index == index:
+            self.index = None
+
+    def result(self) -> AssistantMessage:
+        """The message after all that was taken; the same object if nothing changed."""
+        item, parts = self._item, self._parts
+        for index, pieces in self._pieces.items():
+            self.count += len(pieces)
+            text = "".join(pieces)
+            if text:
+                parts[index] = parts[index].longer(text)
+                self._grew = True
+        if not self._grew and tuple(parts) == item.parts:
+            return item
+        return AssistantMessage(item.json, tuple(parts))
 
 
 REDUCERS = {
@@ -202,3 +337,4 @@ REDUCERS = {
     AssistantMessageContentPartAnnotationAdded: add_annotation,
     AssistantMessageContentPartDone: finish_part,
 }
+RUNS = dict.fromkeys(REDUCERS, run_of_parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -10,9 +11,19 @@ from chatkit_reducer.anomalies import Fault, FaultKind
 from chatkit_reducer.codec import json_copy
 
 if TYPE_CHECKING:
-    from chatkit_reducer.events import Json, Update
+    from chatkit_reducer.events import Event, Json, Unreadable, Update
 
-__all__ = ["ItemState", "field_of", "misfit", "negative_index"]
+__all__ = ["Events", "ItemState", "Run", "is_list_of_objects", "misfit", "negative_index"]
+
+
+T = TypeVar("T")
+
+Events: TypeAlias = "Iterator[Event | Unreadable]"
+"""A stream that is being folded."""
+
+Run: TypeAlias = "tuple[T, Event | Unreadable | None, int]"
+"""What a tight loop over a stream gives: the item after the events it took, the first event that it
+did not (None at the end of the stream), and how many it took."""
 
 
 class ItemState(Struct, frozen=True, gc=False, eq=False):
@@ -62,7 +73,11 @@ def negative_index(name: str, index: int) -> Fault:
     return Fault(FaultKind.INDEX_OUT_OF_RANGE, f"{name} {index} is negative")
 
 
-def field_of(json: Json, name: str, kind: type[Any]) -> Any:
-    """The value of a field if it is of this kind, else None."""
-    value = json.get(name)
-    return value if isinstance(value, kind) else None
+def is_list_of_objects(value: object) -> bool:
+    """Whether a JSON value is a list, and all in it are objects."""
+    if type(value) is not list:
+        return False
+    for element in value:  # noqa: SIM110  # `all` with a generator takes three times as long
+        if type(element) is not dict:
+            return False
+    return True

@@ -13,24 +13,39 @@ by another leaf of the same id. Reading the item puts them into the tree.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
 from msgspec import Struct
 
 from chatkit_reducer.anomalies import Fault, FaultKind
 from chatkit_reducer.events import (
     Json,
+    KnownEvent,
+    ThreadItemUpdated,
+    Update,
     WidgetComponentUpdated,
     WidgetRootUpdated,
     WidgetStreamingTextValueDelta,
 )
-from chatkit_reducer.items.base import ItemState
+from chatkit_reducer.items.base import Events, ItemState, Run
 from chatkit_reducer.persistent import EMPTY_MAP, Map, SharedList
 
-
-__all__ = ["REDUCERS", "Tree", "Widget", "append_value", "set_component", "set_root"]
+__all__ = [
+    "REDUCERS",
+    "RUNS",
+    "Tree",
+    "Widget",
+    "append_value",
+    "run_of_edits",
+    "set_component",
+    "set_root",
+]
 
 
 class _Node(Struct, frozen=True, gc=False):
     json: Json
+    number: int
+    """Its place in document order, from 0."""
     parent: int
     """The number of the parent node; -1 for the root."""
     place: int | None
@@ -48,28 +63,26 @@ class Tree:
     def __init__(self, root: Json) -> None:
         self.root = root
         self._nodes: list[_Node] | None = None
-        self._by_id: dict[str, int] = {}
+        self._by_id: dict[str, _Node] | None = None
 
     @property
     def nodes(self) -> list[_Node]:
         """All components in document order, parents before their children."""
         if self._nodes is None:
-            nodes = list(_walk(self.root))
-            for number in reversed(range(len(nodes))):
-                component_id = nodes[number].json.get("id")
-                if isinstance(component_id, str):
-                    self._by_id[component_id] = number
-            self._nodes = nodes
+            self._nodes = list(_walk(self.root))
         return self._nodes
 
-    def number_of(self, component_id: str) -> int | None:
-        """The number of the first component with this id, or None."""
-        return self._by_id.get(component_id) if self.nodes else None
-
-    def find(self, component_id: str) -> Json | None:
-        """The first component with this id, or None."""
-        number = self.number_of(component_id)
-        return None if number is None else self.nodes[number].json
+    @property
+    def by_id(self) -> dict[str, _Node]:
+        """The first component with each id."""
+        if self._by_id is None:
+            by_id: dict[str, _Node] = {}
+            for node in self.nodes:
+                component_id = node.json.get("id")
+                if type(component_id) is str:
+                    by_id.setdefault(component_id, node)
+            self._by_id = by_id
+        return self._by_id
 
     def with_components(self, changed: dict[int, Json]) -> Json:
         """The root with other components at these numbers; a parent goes before its children."""
@@ -88,18 +101,19 @@ class Tree:
 
 def _walk(root: Json) -> Iterator[_Node]:
     # No recursion: a widget may be nested more deeply than Python's stack.
-    todo = [_Node(root, -1, None)]
-    number = -1
+    todo: list[tuple[Json, int, int | None]] = [(root, -1, None)]
+    number = 0
     while todo:
-        node = todo.pop()
+        json, parent, place = todo.pop()
+        yield _Node(json, number, parent, place)
+        children = json.get("children")
+        if type(children) is dict:
+            todo.append((children, number, None))
+        elif type(children) is list:
+            for index in range(len(children) - 1, -1, -1):
+                if type(children[index]) is dict:
+                    todo.append((children[index], number, index))
         number += 1
-        yield node
-        children = node.json.get("children")
-        if isinstance(children, dict):
-            todo.append(_Node(children, number, None))
-        elif isinstance(children, list):
-            places = reversed(list(enumerate(children)))
-            todo.extend(_Node(child, number, i) for i, child in places if isinstance(child, dict))
 
 
 def _with_children(component: Json, new: dict[int | None, Json]) -> Json:
@@ -116,6 +130,14 @@ class _Edit(Struct, frozen=True, gc=False):
     """Its streamed `value` so far, the value it came with included; None before the first delta."""
     finished: bool = False
     """Whether a delta said that the streaming is over."""
+
+    def grown(self, value: str, delta: str, done: bool) -> _Edit:
+        """This edit with more text, and finished if `done`; `value` is what the component came with."""
+        finished = self.finished or (done and self.json.get("streaming") is True)
+        if not delta:
+            return self if finished == self.finished else _Edit(self.json, self.text, finished)
+        text = SharedList.of([value]) if self.text is None else self.text
+        return _Edit(self.json, text.append(delta), finished)
 
     def plain(self) -> Json:
         component = self.json
@@ -152,17 +174,12 @@ class Widget(ItemState, frozen=True, gc=False, eq=False):
         edit = self.edits.get(component_id)
         if edit is not None:
             return edit
-        component = self.tree.find(component_id)
-        return None if component is None else _Edit(component)
-
-    def streams_into(self, component_id: str) -> bool:
-        """Whether there is such a component, with a text to append to."""
-        edit = self.edit_of(component_id)
-        return edit is not None and isinstance(edit.json.get("value"), str)
+        node = self.tree.by_id.get(component_id)
+        return None if node is None else _Edit(node.json)
 
     def _edited(self) -> dict[int, Json]:
-        numbered = ((self.tree.number_of(key), edit) for key, edit in self.edits.items())
-        return {number: edit.plain() for number, edit in numbered if number is not None}
+        by_id = self.tree.by_id
+        return {by_id[key].number: edit.plain() for key, edit in self.edits.items()}
 
 
 def append_value(item: Widget, update: WidgetStreamingTextValueDelta) -> Widget | Fault:
@@ -177,13 +194,10 @@ def append_value(item: Widget, update: WidgetStreamingTextValueDelta) -> Widget 
     if not isinstance(value, str):
         problem = f"component {update.component_id!r} has no text `value` to append to"
         return Fault(FaultKind.UPDATE_MISFIT, problem)
-    finished = edit.finished or (update.done and edit.json.get("streaming") is True)
-    if not update.delta and finished == edit.finished:
+    longer = edit.grown(value, update.delta, update.done)
+    if longer is edit:
         return item
-    text = SharedList.of([value]) if edit.text is None else edit.text
-    longer = text.append(update.delta) if update.delta else text
-    edits = item.edits.set(update.component_id, _Edit(edit.json, longer, finished))
-    return Widget(item.json, item.tree, edits)
+    return Widget(item.json, item.tree, item.edits.set(update.component_id, longer))
 
 
 def _not_found(component_id: str) -> Fault:
@@ -192,22 +206,22 @@ def _not_found(component_id: str) -> Fault:
 
 def set_component(item: Widget, update: WidgetComponentUpdated) -> Widget | Fault:
     """`widget.component.updated`: replaces the component with that id."""
-    edit = item.edit_of(update.component_id)
-    number = item.tree.number_of(update.component_id)
-    if edit is None or number is None:
+    node, new = item.tree.by_id.get(update.component_id), update.component
+    if node is None:
         return _not_found(update.component_id)
-    old, new = item.tree.nodes[number].json, update.component
-    if edit.plain() == new:
+    edit = item.edits.get(update.component_id)
+    if (node.json if edit is None else edit.plain()) == new:
         return item
-    if _is_leaf(old) and _is_leaf(new) and new.get("id") == update.component_id:
+    if _same_leaf(node.json, new, update.component_id):
         edits = item.edits.set(update.component_id, _Edit(new))
         return Widget(item.json, item.tree, edits)
-    root = item.tree.with_components({**item._edited(), number: new})
+    root = item.tree.with_components({**item._edited(), node.number: new})
     return Widget(item.json, Tree(root))
 
 
-def _is_leaf(component: Json) -> bool:
-    return "children" not in component
+def _same_leaf(old: Json, new: Json, component_id: str) -> bool:
+    """Whether the tree stays as it is but for this component."""
+    return "children" not in old and "children" not in new and new.get("id") == component_id
 
 
 def set_root(item: Widget, update: WidgetRootUpdated) -> Widget:
@@ -217,8 +231,133 @@ def set_root(item: Widget, update: WidgetRootUpdated) -> Widget:
     return Widget(item.json, Tree(update.widget))
 
 
+
+def run_of_edits(
+    item: Widget, item_id: str, first: KnownEvent, events: Events
+) -> Run[Widget]:
+    """Many widget events at once, as `append_value` and `set_component` would fold them one by one.
+
+    It ends at the first event that is for another item, or that does more than edit: one that finds
+    no component, or replaces one that is no leaf.
+
+    The inner loop is that of assistant messages (`run_of_parts`).
+    """
+    run = _EditsRun(item)
+    event: Any = first
+    while type(event) is ThreadItemUpdated and event.item_id == item_id and run.takes(event.update):
+        component_id, append, done = run.component_id, run.append, False
+        try:
+            for event in events:
+                update = event.update
+                if (
+                    type(update) is not WidgetStreamingTextValueDelta
+                    or update.component_id != component_id
+                    or event.item_id != item_id
+                ):
+                    break
+                append(update.delta)
+                if update.done:
+                    done = True
+            else:
+                event = None
+        except AttributeError:
+            pass
+        if done and component_id is not None:
+            run.finished.add(component_id)
+    return run.result(), event, run.count
+
+
+class _EditsRun:
+    """The edits of a widget while a run lasts: each with the pieces of text that came since.
+
+    Texts may stream side by side, so each component collects its own pieces, to be joined once.
+    """
+
+    __slots__ = ("_by_id", "_edits", "_item", "_pieces", "append", "component_id", "count", "finished")
+
+    def __init__(self, item: Widget) -> None:
+        self._item = item
+        self._by_id = item.tree.by_id
+        self._edits: dict[str, _Edit | None] = {}
+        self._pieces: dict[str, list[str]] = {}
+        self.finished: set[str] = set()
+        """The components whose text is over."""
+        self.count = 0
+        """How many events were taken; those in the pieces are counted when these are joined."""
+        self.component_id: str | None = None
+        self.append: Any = None
+        """The component whose text grows, and what takes its next piece."""
+
+    def takes(self, update: Update) -> bool:
+        """Takes one update, unless it does more than edit."""
+        if type(update) is WidgetStreamingTextValueDelta:
+            return self._takes_text(update)
+        if type(update) is not WidgetComponentUpdated:
+            return False
+        component_id, new = update.component_id, update.component
+        node = self._by_id.get(component_id)
+        if node is None or not _same_leaf(node.json, new, component_id):
+            return False
+        if component_id in self._pieces:
+            self._join(component_id)
+        if self.component_id == component_id:
+            self.component_id = None
+        self._edits[component_id] = _Edit(new)
+        self.count += 1
+        return True
+
+    def _takes_text(self, update: WidgetStreamingTextValueDelta) -> bool:
+        component_id = update.component_id
+        pieces = self._pieces.get(component_id)
+        if pieces is None:
+            edit = self._edit(component_id)
+            if edit is None or type(edit.json.get("value")) is not str:
+                return False
+            pieces = self._pieces[component_id] = []
+        pieces.append(update.delta)
+        if update.done:
+            self.finished.add(component_id)
+        self.component_id, self.append = component_id, pieces.append
+        return True
+
+    def _edit(self, component_id: str) -> _Edit | None:
+        return self._edits.get(component_id) or self._item.edit_of(component_id)
+
+    def _join(self, component_id: str) -> None:
+        pieces, edit = self._pieces.pop(component_id), self._edit(component_id)
+        self.count += len(pieces)
+        if edit is not None:
+            done = component_id in self.finished
+            self.finished.discard(component_id)
+            self._edits[component_id] = edit.grown(edit.json["value"], "".join(pieces), done)
+
+    def result(self) -> Widget:
+        """The widget after all that was taken; the same object if nothing changed."""
+        for component_id in list(self._pieces):
+            self._join(component_id)
+        item = self._item
+        changed = {
+            component_id: edit
+            for component_id, edit in self._edits.items()
+            if _differs(item.edit_of(component_id), edit)
+        }
+        return Widget(item.json, item.tree, item.edits.updated(changed)) if changed else item
+
+
+def _differs(before: _Edit | None, after: _Edit | None) -> bool:
+    if before is None or after is None:
+        return before is not after
+    if after.text is not None and after.text is not before.text:
+        return True
+    return before.plain() != after.plain()
+
+
 REDUCERS = {
     WidgetStreamingTextValueDelta: append_value,
     WidgetComponentUpdated: set_component,
     WidgetRootUpdated: set_root,
+}
+RUNS = {
+    WidgetStreamingTextValueDelta: run_of_edits,
+    WidgetComponentUpdated: run_of_edits,
 }

@@ -5,44 +5,67 @@ Reference: openai-chatkit 1.6.5, `chatkit/server.py`, `ChatKitServer._update_pen
 
 from __future__ import annotations
 
+from typing import Any
+
 from chatkit_reducer.anomalies import Fault, FaultKind
-from chatkit_reducer.events import Json, WorkflowTaskAdded, WorkflowTaskUpdated
-from chatkit_reducer.items.base import ItemState, field_of, negative_index
+from chatkit_reducer.events import (
+    Json,
+    KnownEvent,
+    ThreadItemUpdated,
+    WorkflowTaskAdded,
+    WorkflowTaskUpdated,
+)
+from chatkit_reducer.items.base import (
+    Events,
+    ItemState,
+    Run,
+    is_list_of_objects,
+    negative_index,
+)
 from chatkit_reducer.persistent import Map
 
-__all__ = ["REDUCERS", "Workflow", "add_task", "update_task"]
+__all__ = ["REDUCERS", "RUNS", "Workflow", "add_task", "run_of_tasks", "update_task"]
 
 
 class Workflow(ItemState, frozen=True, gc=False, eq=False):
-    """A workflow. Its tasks are kept by index, so that replacing one copies a few, not all."""
+    """A workflow: its tasks in order."""
 
-    by_index: Map[int, Json]
+    _by_index: Map[int, Json] | None = None
+    """The tasks by index, so that replacing one copies a few, not all. None while the workflow is
+    as it came."""
 
     @classmethod
     def parse(cls, json: Json) -> Workflow | None:
         """The state of an item mapping; None where there is no list of tasks in it."""
-        workflow = field_of(json, "workflow", dict)
-        tasks = field_of(workflow, "tasks", list) if workflow is not None else None
-        if tasks is None or not all(isinstance(task, dict) for task in tasks):
-            return None
-        return cls(json, _numbered(tasks))
+        workflow = json.get("workflow")
+        if type(workflow) is dict and is_list_of_objects(workflow.get("tasks")):
+            return cls(json)
+        return None
+
+    @classmethod
+    def of(cls, json: Json, tasks: list[Json]) -> Workflow:
+        """The workflow that is `json`, but with these tasks."""
+        return cls(json, Map.of(dict(enumerate(tasks))))
+
+    @property
+    def by_index(self) -> Map[int, Json]:
+        """The tasks by index, from 0 without a gap."""
+        if self._by_index is None:
+            return Map.of(dict(enumerate(self.json["workflow"]["tasks"])))
+        return self._by_index
 
     @property
     def tasks(self) -> list[Json]:
-        """The tasks in order: read, never write."""
-        return _in_order(self.by_index)
+        """The tasks in order: a new list of the tasks themselves, which are not to be changed."""
+        if self._by_index is None:
+            return list(self.json["workflow"]["tasks"])
+        return [task for _, task in sorted(self._by_index.items(), key=_index)]
 
     def plain(self) -> Json:
         """The item as plain JSON data that shares its insides with the state."""
+        if self._by_index is None:
+            return self.json
         return {**self.json, "workflow": {**self.json["workflow"], "tasks": self.tasks}}
-
-
-def _numbered(tasks: list[Json]) -> Map[int, Json]:
-    return Map.of(dict(enumerate(tasks)))
-
-
-def _in_order(tasks: Map[int, Json]) -> list[Json]:
-    return [task for _, task in sorted(tasks.items(), key=_index)]
 
 
 def _index(numbered: tuple[int, Json]) -> int:
@@ -64,9 +87,9 @@ def add_task(item: Workflow, update: WorkflowTaskAdded) -> Workflow | Fault:
         return longer if index == len(tasks) else _past_the_end(index, longer)
     if tasks.get(index) == update.task:
         return item
-    ordered = _in_order(tasks)
+    ordered = item.tasks
     ordered.insert(index, update.task)
-    return Workflow(item.json, _numbered(ordered))
+    return Workflow.of(item.json, ordered)
 
 
 def _past_the_end(index: int, longer: Workflow) -> Fault:
@@ -84,11 +107,39 @@ def update_task(item: Workflow, update: WorkflowTaskUpdated) -> Workflow | Fault
     index = update.task_index
     if index < 0:
         return negative_index("task_index", index)
-    task = item.by_index.get(index)
-    if task is None:
-        problem = f"task_index {index} is past the end of {len(item.by_index)} tasks"
+    tasks = item.by_index
+    if index >= len(tasks):
+        problem = f"task_index {index} is past the end of {len(tasks)} tasks"
         return Fault(FaultKind.INDEX_OUT_OF_RANGE, problem)
-    return item if task == update.task else Workflow(item.json, item.by_index.set(index, update.task))
+    if tasks.get(index) == update.task:
+        return item
+    return Workflow(item.json, tasks.set(index, update.task))
+
+
+def run_of_tasks(
+    item: Workflow, item_id: str, first: KnownEvent, events: Events
+) -> Run[Workflow]:
+    """Many task events at once, as `add_task` and `update_task` would fold them one by one.
+
+    It ends at the first event that is for another item, or that is not plain: an index that is not
+    the end for a task that is added, or none of those that are there for one that is updated.
+    """
+    before = item.tasks
+    tasks = before.copy()
+    count = 0
+    event: Any = first
+    while type(event) is ThreadItemUpdated and event.item_id == item_id:
+        update = event.update
+        if type(update) is WorkflowTaskUpdated and 0 <= update.task_index < len(tasks):
+            tasks[update.task_index] = update.task
+        elif type(update) is WorkflowTaskAdded and update.task_index == len(tasks):
+            tasks.append(update.task)
+        else:
+            break
+        count += 1
+        event = next(events, None)
+    return (item if tasks == before else Workflow.of(item.json, tasks)), event, count
 
 
 REDUCERS = {WorkflowTaskAdded: add_task, WorkflowTaskUpdated: update_task}
+RUNS = {WorkflowTaskAdded: run_of_tasks, WorkflowTaskUpdated: run_of_tasks}

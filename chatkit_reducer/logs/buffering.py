@@ -42,9 +42,11 @@ class FrameBuffer:
         out: list[Block] = []
         if self._dropped is not None:
             data = self._drop(self._dropped, data, out)
-        end = self._framing.last_end(self._seam + data) - len(self._seam)
+        end = self._framing.last_end(data)
+        if end < 0:  # one may still end across the seam, or with the first bytes of this piece
+            end = self._framing.last_end(self._seam + data[:_SEAM]) - len(self._seam)
         if end >= 0 and self._size + end > 0:
-            out.append(b"".join([*self._kept, data[:end]]))
+            out.append(b"".join([*self._kept, memoryview(data)[:end]]))
             self._kept, self._size, self._seam = [], 0, b""
             data = data[end:]
         self._keep(data)

@@ -38,10 +38,11 @@ class JsonLinesFraming:
         same block a newline in the place of a comma, make good for each other, and are accepted.)
         The replacement has another length, so that the number of lines comes with it.
         """
-        lines = block[:-1] if block.endswith(b"\n") else block
-        elements = lines.replace(b"\n", b",\n")
-        count = len(elements) - len(lines) + 1
-        return b"[%b]" % elements, count, count
+        if not block.endswith(b"\n"):
+            block += b"\n"
+        elements = block.replace(b"\n", b",\n")
+        count = len(elements) - len(block)
+        return b"".join((b"[", memoryview(elements)[:-2], b"]")), count, count
 
     def frames(self, block: bytes) -> Iterator[Frame]:
         """The lines that are not blank."""

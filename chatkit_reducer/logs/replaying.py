@@ -9,15 +9,16 @@ from msgspec import defstruct
 
 from chatkit_reducer.events import (
     AssistantMessageContentPartTextDelta,
+    Event,
     ThreadItemUpdated,
     Unreadable,
     wire_tag,
 )
+from chatkit_reducer.folding import Folding, fold
 from chatkit_reducer.logs.buffering import Block
 from chatkit_reducer.logs.decoding import DEFAULT_MAX_EVENT_BYTES, LogDecoder
 from chatkit_reducer.logs.reading import Log, OnProgress, blocks, first, read_records
 from chatkit_reducer.state import ThreadState
-from chatkit_reducer.thread import fold, grown
 
 __all__ = ["replay"]
 
@@ -59,7 +60,7 @@ def replay(
     replaying = _Replay(decoder, state, strict)
     for block in blocks(log, decoder, on_progress):
         replaying.take(block)
-    return replaying.state
+    return replaying.state()
 
 
 class _Replay:
@@ -72,9 +73,9 @@ class _Replay:
     """
 
     def __init__(self, decoder: LogDecoder, state: ThreadState, strict: bool) -> None:
-        self.state = state
         self._decoder = decoder
-        self._strict = strict
+        self._folding = Folding(state, strict=strict)
+        self._text: tuple[str, int] = ("", 0)
         self._run: msgspec.json.Decoder[Any] | None = None
 
     def take(self, block: Block | Unreadable) -> None:
@@ -82,36 +83,42 @@ class _Replay:
         if self._run is not None and isinstance(block, bytes):
             run = self._decoder.decoded(block, self._run)
             if run is not None:
-                self.state = grown(self.state, [event.update.delta for event in run])
+                self._folding.take_text(*self._text, [event.update.delta for event in run])
                 return
-        before = self.state
+        self._run = None
         events = [block] if isinstance(block, Unreadable) else self._decoder.events(block)
-        self.state = fold(events, before, strict=self._strict)
-        self._run = _run_decoder(self.state) if _was_one_run(before, self.state) else None
+        self._folding.take(events)
+        # All but the first event in one run, which has deltas of one text at both of its ends:
+        # nearly always that is all there was. If not, the next block finds out.
+        if self._folding.run_length == len(events) - 1 > 1:
+            first, last = _text_of(events[1]), _text_of(events[-1])
+            if last is not None and first == last:
+                self._text, self._run = last, _run_decoder(*last)
+
+    def state(self) -> ThreadState:
+        """The state after all blocks."""
+        return self._folding.state()
 
 
-def _was_one_run(before: ThreadState, after: ThreadState) -> bool:
-    # `fold` gives a run to the shared cells in at most two pieces.
-    return (
-        after._index is not None
-        and after._cells is before._cells
-        and after._count - before._count <= 2
-        and after._book is before._book
-        and after.position - before.position > 2
-    )
+def _text_of(event: Event | Unreadable) -> tuple[str, int] | None:
+    if type(event) is ThreadItemUpdated:
+        update = event.update
+        if type(update) is AssistantMessageContentPartTextDelta:
+            return event.item_id, update.content_index
+    return None
 
 
-def _run_decoder(state: ThreadState) -> msgspec.json.Decoder[Any]:
+def _run_decoder(item_id: str, content_index: int) -> msgspec.json.Decoder[Any]:
     options: dict[str, Any] = {"frozen": True, "gc": False, "forbid_unknown_fields": True}
     delta = defstruct(
         "Delta",
-        [("content_index", Literal[state._index]), ("delta", str)],
+        [("content_index", Literal[content_index]), ("delta", str)],  # type: ignore[valid-type]
         tag=wire_tag(AssistantMessageContentPartTextDelta),
         **options,
     )
     updated = defstruct(
         "Updated",
-        [("item_id", Literal[state._open_id]), ("update", delta)],
+        [("item_id", Literal[item_id]), ("update", delta)],  # type: ignore[valid-type]
         tag=wire_tag(ThreadItemUpdated),
         **options,
     )

@@ -14,10 +14,10 @@ from chatkit_reducer.events import (
     ThreadItemUpdated,
     ThreadUpdated,
 )
+from chatkit_reducer.folding import fold
 from chatkit_reducer.logs.decoding import DEFAULT_MAX_EVENT_BYTES, Record
 from chatkit_reducer.logs.reading import Log, OnProgress, first, read_records
 from chatkit_reducer.state import ThreadState
-from chatkit_reducer.thread import fold
 
 __all__ = ["by_thread", "replay_threads"]
 

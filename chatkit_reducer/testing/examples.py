@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chatkit_reducer.codec import encode
+from chatkit_reducer import ThreadState, encode, fold, reduce
 from chatkit_reducer.events import (
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartAnnotationAdded,
@@ -37,8 +37,6 @@ from chatkit_reducer.events import (
     WorkflowTaskAdded,
     WorkflowTaskUpdated,
 )
-from chatkit_reducer.state import ThreadState
-from chatkit_reducer.thread import fold, reduce
 
 __all__ = [
     "added",

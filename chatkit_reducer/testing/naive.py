@@ -1,9 +1,9 @@
 """A second, naive fold, to compare the real one with.
 
-It is what docs/semantics.md says, written down a second time in the plainest way: one mutable object,
-plain JSON mappings, a deep copy wherever there is doubt. It shares no code with the reducers, knows
-nothing of speed, and is short enough to be checked against the page by reading. The sound streams of
-`strategies` are made with it, and a port of the reducers to another language can be tested with it.
+It is what docs/semantics.md says, written down a second time in the plainest way: one mutable
+object, plain JSON mappings, a copy wherever there is doubt. It shares no code with the reducers,
+knows nothing of speed, and is short enough to be checked against the page by reading. The sound
+streams of `strategies` are made with it.
 
     thread = NaiveThread()
     for event in events:
@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["MAX_PADDING", "NaiveFault", "NaiveThread", "components", "update_item"]
+__all__ = ["MAX_PADDING", "NaiveFault", "NaiveThread", "components", "is_malformed", "update_item"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -29,15 +29,16 @@ _ITEM_EVENTS = ("thread.item.added", "thread.item.done", "thread.item.replaced")
 
 
 class NaiveFault(NamedTuple):
-    """One fault in the data: how many events came before, what was wrong (the value of a
-    `chatkit_reducer.FaultKind`), and with which item."""
+    """One fault in the data."""
 
     position: int
+    """How many events came before."""
     kind: str
+    """What was wrong: the value of a `chatkit_reducer.FaultKind`."""
     item_id: str | None
 
 
-class _Misfit(Exception):
+class _MisfitError(Exception):
     """An update cannot be folded; the argument is the kind of fault."""
 
 
@@ -65,7 +66,10 @@ class NaiveThread:
 
     def apply(self, event: Mapping[str, Any]) -> None:
         """One event, as a plain mapping; it is copied."""
-        event = _copy(event)
+        self._apply(_copy(event))
+        self.position += 1
+
+    def _apply(self, event: Json) -> None:
         kind = event["type"]
         if kind in _ITEM_EVENTS:
             self._whole_item(kind, event["item"])
@@ -81,7 +85,6 @@ class NaiveThread:
             self.progress = {"text": event["text"], "icon": event.get("icon")}
         elif kind == "error":
             self.error = event
-        self.position += 1
 
     def _fault(self, kind: str, item_id: str | None) -> None:
         self.faults.append(NaiveFault(self.position, kind, item_id))
@@ -92,7 +95,7 @@ class NaiveThread:
             self._fault("item_without_id", None)
             return
         blamed = item_id if named else None
-        if _is_malformed(item):
+        if is_malformed(item):
             self._fault("item_malformed", blamed)
         if kind == "thread.item.added":
             if item_id in self.items:
@@ -116,7 +119,7 @@ class NaiveThread:
         item = _copy(self.items[item_id])
         try:
             appended = update_item(item, update)
-        except _Misfit as misfit:
+        except _MisfitError as misfit:
             self._fault(str(misfit), item_id)
             return
         if not appended:
@@ -146,11 +149,11 @@ class NaiveThread:
                     self._whole_item("thread.item.done", item, named=False)
 
 
-# --- updates: the item is changed in place ---------------------------------------------------------
+# --- updates: the item is changed in place --------------------------------------------------------
 
 
 def update_item(item: Json, update: Json) -> bool:
-    """The update folded into the item, in place; False if its task was appended for want of a place.
+    """Fold the update into the item, in place; False if a task was appended for want of a place.
 
     Raises an exception with the kind of fault, and leaves the item half done, if it does not fit.
     """
@@ -180,11 +183,12 @@ def update_item(item: Json, update: Json) -> bool:
 
 
 def _require(item: Json, kind: str) -> None:
-    if item.get("type") != kind or _is_malformed(item):
-        raise _Misfit("update_misfit")
+    if item.get("type") != kind or is_malformed(item):
+        raise _MisfitError("update_misfit")
 
 
-def _is_malformed(item: Json) -> bool:
+def is_malformed(item: Mapping[str, Any]) -> bool:
+    """Whether the item is of a type that takes updates, and has no content that could take them."""
     if item.get("type") == "assistant_message":
         return not _is_list_of_objects(item.get("content"))
     if item.get("type") == "workflow":
@@ -199,7 +203,7 @@ def _is_list_of_objects(value: object) -> bool:
 
 def _pad(content: list[Json], index: int) -> None:
     if index < 0 or index - len(content) > MAX_PADDING:
-        raise _Misfit("index_out_of_range")
+        raise _MisfitError("index_out_of_range")
     while len(content) <= index:
         content.append(_copy(_PADDING))
 
@@ -213,7 +217,7 @@ def _text_delta(item: Json, update: Json) -> None:
     _pad(item["content"], update["content_index"])
     part = item["content"][update["content_index"]]
     if not isinstance(part.get("text"), str):
-        raise _Misfit("update_misfit")
+        raise _MisfitError("update_misfit")
     part["text"] += update["delta"]
 
 
@@ -221,9 +225,9 @@ def _annotation_added(item: Json, update: Json) -> None:
     _pad(item["content"], update["content_index"])
     part = item["content"][update["content_index"]]
     if update["annotation_index"] < 0:
-        raise _Misfit("index_out_of_range")
+        raise _MisfitError("index_out_of_range")
     if not isinstance(part.get("text"), str):
-        raise _Misfit("update_misfit")
+        raise _MisfitError("update_misfit")
     if not isinstance(part.get("annotations"), list):
         part["annotations"] = []
     index = min(update["annotation_index"], len(part["annotations"]))
@@ -235,7 +239,12 @@ def _part_done(item: Json, update: Json) -> None:
     before = item["content"][update["content_index"]].get("annotations")
     after = item["content"][update["content_index"]] = update["content"]
     brings_any = isinstance(after.get("annotations"), list) and after["annotations"]
-    if isinstance(before, list) and before and not brings_any and isinstance(after.get("text"), str):
+    if (
+        isinstance(before, list)
+        and before
+        and not brings_any
+        and isinstance(after.get("text"), str)
+    ):
         after["annotations"] = before
 
 
@@ -249,7 +258,7 @@ _MESSAGE_UPDATES = {
 
 def _task_added(tasks: list[Json], index: int, task: Json) -> bool:
     if index < 0:
-        raise _Misfit("index_out_of_range")
+        raise _MisfitError("index_out_of_range")
     if index < len(tasks) and _text_of(tasks[index]) == _text_of(task):
         return True
     fits = index <= len(tasks)
@@ -259,7 +268,7 @@ def _task_added(tasks: list[Json], index: int, task: Json) -> bool:
 
 def _task_updated(tasks: list[Json], index: int, task: Json) -> None:
     if not 0 <= index < len(tasks):
-        raise _Misfit("index_out_of_range")
+        raise _MisfitError("index_out_of_range")
     tasks[index] = task
 
 
@@ -278,12 +287,12 @@ def _component(root: Json, component_id: str) -> Json:
     for component in components(root):
         if component.get("id") == component_id:
             return component
-    raise _Misfit("component_not_found")
+    raise _MisfitError("component_not_found")
 
 
 def _value_delta(component: Json, update: Json) -> None:
     if not isinstance(component.get("value"), str):
-        raise _Misfit("update_misfit")
+        raise _MisfitError("update_misfit")
     component["value"] += update["delta"]
     if update["done"] and component.get("streaming") is True:
         component["streaming"] = False

@@ -11,8 +11,8 @@ from msgspec import UNSET
 from chatkit_reducer import events as e
 from chatkit_reducer.testing.strategies._items import (
     ITEM_IDS,
-    annotations,
     check_ids,
+    citations,
     images,
     items,
     parts,
@@ -39,11 +39,11 @@ __all__ = [
     "build",
     "events",
     "foreign_updates",
-    "indices",
     "may_be_absent",
     "side_events",
     "threads",
     "updates",
+    "updates_at",
 ]
 
 T = TypeVar("T")
@@ -60,11 +60,6 @@ def events(
     """
     check_bool("unknown", unknown)
     check_ids(ids)
-    return _events(ids, unknown)
-
-
-@cache
-def _events(ids: st.SearchStrategy[str] | None, unknown: bool) -> st.SearchStrategy[e.Event]:
     item_ids = st.sampled_from(ITEM_IDS) if ids is None else ids
     item = items(ids=ids, unknown=unknown)
     return st.one_of(
@@ -75,8 +70,8 @@ def _events(ids: st.SearchStrategy[str] | None, unknown: bool) -> st.SearchStrat
         build(e.ThreadItemDone, item=item, unknown=unknown),
         build(e.ThreadItemReplaced, item=item, unknown=unknown),
         build(e.ThreadItemRemoved, item_id=item_ids, unknown=unknown),
-        build(e.ThreadCreated, thread=threads(item, unknown), unknown=unknown),
-        side_events(unknown),
+        build(e.ThreadCreated, thread=threads(item, unknown=unknown), unknown=unknown),
+        side_events(unknown=unknown),
         build(e.ErrorEvent, **_error_fields(), unknown=unknown),
     )
 
@@ -90,7 +85,7 @@ def _error_fields() -> dict[str, st.SearchStrategy[Any]]:
 
 
 @cache
-def side_events(unknown: bool) -> st.SearchStrategy[e.Event]:
+def side_events(*, unknown: bool) -> st.SearchStrategy[e.Event]:
     """Events about the thread and the stream, which touch no item."""
     allowed = objects({"allow_cancel": st.booleans()}, unknown=unknown)
     level = st.sampled_from(["info", "warning", "danger"])
@@ -98,7 +93,7 @@ def side_events(unknown: bool) -> st.SearchStrategy[e.Event]:
     data = st.dictionaries(texts(), json_values(max_leaves=2), max_size=2)
     known: st.SearchStrategy[e.Event] = st.one_of(
         build(e.ProgressUpdate, text=texts(), icon=icon, unknown=unknown),
-        build(e.ThreadUpdated, thread=threads(st.nothing(), unknown), unknown=unknown),
+        build(e.ThreadUpdated, thread=threads(None, unknown=unknown), unknown=unknown),
         build(e.StreamOptions, stream_options=allowed, unknown=unknown),
         build(
             e.Notice,
@@ -117,16 +112,19 @@ def side_events(unknown: bool) -> st.SearchStrategy[e.Event]:
     return known | st.builds(e.UnknownEvent, _foreign()) if unknown else known
 
 
-def threads(item: JsonObjects, unknown: bool) -> JsonObjects:
-    """Threads with a page of these items; `st.nothing()` for an empty page."""
-    stored = st.lists(item, max_size=0 if item.is_empty else 2)
+def threads(item: JsonObjects | None, *, unknown: bool) -> JsonObjects:
+    """Threads with a page of such items, or with an empty one."""
+    stored = st.builds(list) if item is None else st.lists(item, max_size=2)
     return objects(
         {
             "id": st.just("thread_1"),
             "created_at": st.just("2025-01-01T00:00:00"),
             "items": objects({"data": stored}, {"has_more": st.booleans()}, unknown=unknown),
         },
-        {"title": nullable(texts()), "status": objects({"type": st.just("active")}, unknown=unknown)},
+        {
+            "title": nullable(texts()),
+            "status": objects({"type": st.just("active")}, unknown=unknown),
+        },
         unknown=unknown,
     )
 
@@ -138,41 +136,43 @@ def updates(*, unknown: bool = True) -> st.SearchStrategy[e.Update]:
         unknown: also updates and fields that openai-chatkit 1.6.5 does not know.
     """
     check_bool("unknown", unknown)
-    return _updates(unknown)
+    return updates_at(st.integers(0, 3), unknown=unknown)
 
 
-@cache
-def _updates(unknown: bool) -> st.SearchStrategy[e.Update]:
+def updates_at(index: st.SearchStrategy[int], *, unknown: bool) -> st.SearchStrategy[e.Update]:
+    """Updates at these places of a message or workflow."""
     component_id = st.sampled_from(COMPONENT_IDS)
-    component = components_of_depth(1, unknown)
+    component = components_of_depth(1, unknown=unknown)
     known: st.SearchStrategy[e.Update] = st.one_of(
         build(
             e.AssistantMessageContentPartTextDelta,
-            content_index=indices(),
+            content_index=index,
             delta=texts(),
             unknown=unknown,
         ),
         build(
             e.AssistantMessageContentPartAdded,
-            content_index=indices(),
-            content=parts(unknown),
+            content_index=index,
+            content=parts(unknown=unknown),
             unknown=unknown,
         ),
         build(
             e.AssistantMessageContentPartAnnotationAdded,
-            content_index=indices(),
-            annotation_index=indices(),
-            annotation=annotations(unknown),
+            content_index=index,
+            annotation_index=index,
+            annotation=citations(unknown=unknown),
             unknown=unknown,
         ),
         build(
             e.AssistantMessageContentPartDone,
-            content_index=indices(),
-            content=parts(unknown),
+            content_index=index,
+            content=parts(unknown=unknown),
             unknown=unknown,
         ),
-        build(e.WorkflowTaskAdded, task_index=indices(), task=tasks(unknown), unknown=unknown),
-        build(e.WorkflowTaskUpdated, task_index=indices(), task=tasks(unknown), unknown=unknown),
+        build(e.WorkflowTaskAdded, task_index=index, task=tasks(unknown=unknown), unknown=unknown),
+        build(
+            e.WorkflowTaskUpdated, task_index=index, task=tasks(unknown=unknown), unknown=unknown
+        ),
         build(
             e.WidgetStreamingTextValueDelta,
             component_id=component_id,
@@ -189,7 +189,7 @@ def _updates(unknown: bool) -> st.SearchStrategy[e.Update]:
         build(e.WidgetRootUpdated, widget=widgets(max_depth=2, unknown=unknown), unknown=unknown),
         build(
             e.GeneratedImageUpdated,
-            image=images(unknown),
+            image=images(unknown=unknown),
             progress=may_be_absent(nullable(st.floats(0, 1))),
             unknown=unknown,
         ),
@@ -203,12 +203,9 @@ def foreign_updates() -> st.SearchStrategy[e.Update]:
 
 
 def _foreign() -> JsonObjects:
-    return objects({"type": foreign_names("new.")}, {"item": json_values(max_leaves=3)}, unknown=True)
-
-
-def indices() -> st.SearchStrategy[int]:
-    """Places in a short list."""
-    return st.integers(0, 3)
+    return objects(
+        {"type": foreign_names("new.")}, {"item": json_values(max_leaves=3)}, unknown=True
+    )
 
 
 def may_be_absent(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

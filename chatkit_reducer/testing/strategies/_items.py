@@ -21,7 +21,18 @@ from chatkit_reducer.testing.strategies._json import (
 )
 from chatkit_reducer.testing.strategies._widgets import widgets
 
-__all__ = ["ITEM_IDS", "annotations", "check_ids", "images", "items", "items_of", "parts", "tasks"]
+__all__ = [
+    "ITEM_IDS",
+    "ITEM_TYPES",
+    "check_ids",
+    "citations",
+    "foreign_items",
+    "images",
+    "items",
+    "items_of",
+    "parts",
+    "tasks",
+]
 
 ITEM_IDS = ("item_1", "item_2", "item_3", "item_4")
 """The ids of items: few, so that events often speak of the same one."""
@@ -46,9 +57,9 @@ def items(
     check_bool("unknown", unknown)
     check_ids(ids)
     names = check_names("types", types, _FIELDS)
-    choice = [items_of(name, ids, unknown) for name in names]
+    choice = [items_of(name, ids, unknown=unknown) for name in names]
     if unknown and types is None:
-        choice.append(_foreign_items(ids))
+        choice.append(foreign_items(ids))
     return st.one_of(choice)
 
 
@@ -58,14 +69,14 @@ def check_ids(ids: object) -> None:
         raise InvalidArgument(f"ids={ids!r} must be a strategy for strings")
 
 
-@cache
-def items_of(name: str, ids: st.SearchStrategy[str] | None, unknown: bool) -> JsonObjects:
+def items_of(name: str, ids: st.SearchStrategy[str] | None, *, unknown: bool) -> JsonObjects:
     """Items of one known type."""
-    required, optional = _FIELDS[name](unknown)
+    required, optional = _FIELDS[name](unknown=unknown)
     return objects({"type": st.just(name), **_base(ids), **required}, optional, unknown=unknown)
 
 
-def _foreign_items(ids: st.SearchStrategy[str] | None) -> JsonObjects:
+def foreign_items(ids: st.SearchStrategy[str] | None) -> JsonObjects:
+    """Items of types that no release knows."""
     fields = {"content": json_values(max_leaves=3)}
     return objects({"type": foreign_names("new."), **_base(ids)}, fields, unknown=True)
 
@@ -78,35 +89,39 @@ def _base(ids: st.SearchStrategy[str] | None) -> dict[str, st.SearchStrategy[Any
     }
 
 
-# --- parts of items --------------------------------------------------------------------------------
+# --- parts of items -------------------------------------------------------------------------------
 
 
 @cache
-def annotations(unknown: bool) -> JsonObjects:
+def citations(*, unknown: bool) -> JsonObjects:
     """Citations of a message."""
     return objects(
-        {"type": st.just("annotation"), "source": _sources(unknown)},
+        {"type": st.just("annotation"), "source": _sources(unknown=unknown)},
         {"index": nullable(st.integers(0, 20))},
         unknown=unknown,
     )
 
 
 @cache
-def _sources(unknown: bool, *names: str) -> JsonObjects:
+def _sources(*names: str, unknown: bool) -> JsonObjects:
     about = {"title": texts()}
     more = {"description": nullable(texts()), "group": nullable(texts())}
     by_name = {
         "url": objects({"type": st.just("url"), "url": texts(), **about}, more, unknown=unknown),
-        "file": objects({"type": st.just("file"), "filename": texts(), **about}, more, unknown=unknown),
-        "entity": objects({"type": st.just("entity"), "id": texts(), **about}, more, unknown=unknown),
+        "file": objects(
+            {"type": st.just("file"), "filename": texts(), **about}, more, unknown=unknown
+        ),
+        "entity": objects(
+            {"type": st.just("entity"), "id": texts(), **about}, more, unknown=unknown
+        ),
     }
     return st.one_of([by_name[name] for name in names or by_name])
 
 
 @cache
-def parts(unknown: bool) -> JsonObjects:
+def parts(*, unknown: bool) -> JsonObjects:
     """Parts of an assistant message; with `unknown`, also some that have no text."""
-    cited = st.lists(annotations(unknown), max_size=2)
+    cited = st.lists(citations(unknown=unknown), max_size=2)
     known = objects(
         {"type": st.just("output_text"), "text": texts()},
         {"annotations": nullable(cited) if unknown else cited},
@@ -119,7 +134,7 @@ def parts(unknown: bool) -> JsonObjects:
 
 
 @cache
-def tasks(unknown: bool) -> JsonObjects:
+def tasks(*, unknown: bool) -> JsonObjects:
     """Tasks of a workflow."""
     shared = {
         "status_indicator": st.sampled_from(["none", "loading", "complete"]),
@@ -128,8 +143,8 @@ def tasks(unknown: bool) -> JsonObjects:
     icon = nullable(st.sampled_from(_ICONS))
     custom = {**shared, "icon": icon, "content": nullable(texts())}
     search = {**shared, "queries": st.lists(texts(), max_size=2)}
-    search["sources"] = st.lists(_sources(unknown, "url"), max_size=1)
-    files = {**shared, "sources": st.lists(_sources(unknown, "file"), max_size=1)}
+    search["sources"] = st.lists(_sources("url", unknown=unknown), max_size=1)
+    files = {**shared, "sources": st.lists(_sources("file", unknown=unknown), max_size=1)}
     known = st.one_of(
         objects({"type": st.just("custom")}, custom, unknown=unknown),
         objects({"type": st.just("thought"), "content": texts()}, shared, unknown=unknown),
@@ -137,43 +152,45 @@ def tasks(unknown: bool) -> JsonObjects:
         objects({"type": st.just("file")}, files, unknown=unknown),
         objects({"type": st.just("image")}, shared, unknown=unknown),
     )
-    return known | objects({"type": foreign_names("new.")}, shared, unknown=True) if unknown else known
+    return (
+        known | objects({"type": foreign_names("new.")}, shared, unknown=True) if unknown else known
+    )
 
 
 @cache
-def images(unknown: bool) -> JsonObjects:
+def images(*, unknown: bool) -> JsonObjects:
     """Generated images."""
     return objects({"id": texts(), "url": texts()}, unknown=unknown)
 
 
-# --- the eleven types ------------------------------------------------------------------------------
+# --- the eleven types -----------------------------------------------------------------------------
 
 # The fields that each must have, and those that it may have, besides `id`, `type` and the like.
 _Fields = tuple[dict[str, st.SearchStrategy[Any]], dict[str, st.SearchStrategy[Any]]]
 
 
-def _assistant_message(unknown: bool) -> _Fields:
-    return {"content": st.lists(parts(unknown), max_size=2)}, {}
+def _assistant_message(*, unknown: bool) -> _Fields:
+    return {"content": st.lists(parts(unknown=unknown), max_size=2)}, {}
 
 
-def _workflow(unknown: bool) -> _Fields:
+def _workflow(*, unknown: bool) -> _Fields:
     custom = objects({"title": texts()}, {"icon": st.sampled_from(_ICONS)}, unknown=unknown)
     lasting = objects({"duration": st.integers(0, 99)}, unknown=unknown)
     optional = {"summary": nullable(custom | lasting), "expanded": st.booleans()}
     kind = st.sampled_from(["custom", "reasoning"])
-    required = {"type": kind, "tasks": st.lists(tasks(unknown), max_size=2)}
+    required = {"type": kind, "tasks": st.lists(tasks(unknown=unknown), max_size=2)}
     return {"workflow": objects(required, optional, unknown=unknown)}, {}
 
 
-def _widget(unknown: bool) -> _Fields:
+def _widget(*, unknown: bool) -> _Fields:
     return {"widget": widgets(max_depth=2, unknown=unknown)}, {"copy_text": nullable(texts())}
 
 
-def _generated_image(unknown: bool) -> _Fields:
-    return {}, {"image": nullable(images(unknown))}
+def _generated_image(*, unknown: bool) -> _Fields:
+    return {}, {"image": nullable(images(unknown=unknown))}
 
 
-def _user_message(unknown: bool) -> _Fields:
+def _user_message(*, unknown: bool) -> _Fields:
     text = objects({"type": st.just("input_text"), "text": texts()}, unknown=unknown)
     tag = objects(
         {"type": st.just("input_tag"), "id": texts(), "text": texts(), "data": st.builds(dict)},
@@ -181,7 +198,12 @@ def _user_message(unknown: bool) -> _Fields:
         unknown=unknown,
     )
     file = objects(
-        {"type": st.just("file"), "id": texts(), "name": texts(), "mime_type": st.just("text/plain")},
+        {
+            "type": st.just("file"),
+            "id": texts(),
+            "name": texts(),
+            "mime_type": st.just("text/plain"),
+        },
         {"thread_id": nullable(st.just("thread_1"))},
         unknown=unknown,
     )
@@ -194,23 +216,29 @@ def _user_message(unknown: bool) -> _Fields:
     return required, {"attachments": st.lists(file, max_size=1), "quoted_text": nullable(texts())}
 
 
-def _client_tool_call(unknown: bool) -> _Fields:
+def _client_tool_call(*, unknown: bool) -> _Fields:
     arguments = st.dictionaries(texts(), json_values(max_leaves=2), max_size=2)
     required = {"call_id": texts(), "name": texts(), "arguments": arguments}
     status = st.sampled_from(["pending", "completed"])
     return required, {"status": status, "output": json_values(max_leaves=3)}
 
 
-def _structured_input(unknown: bool) -> _Fields:
+def _structured_input(*, unknown: bool) -> _Fields:
     answer = objects(
         {}, {"values": st.lists(texts(), max_size=2), "skipped": st.booleans()}, unknown=unknown
     )
     question = {"id": texts(), "question": texts()}
     option = objects({"value": texts()}, unknown=unknown)
     inputs = st.one_of(
-        objects({"type": st.just("freeform"), **question}, {"answer": nullable(answer)}, unknown=unknown),
         objects(
-            {"type": st.just("multiple_choice"), **question, "options": st.lists(option, max_size=2)},
+            {"type": st.just("freeform"), **question}, {"answer": nullable(answer)}, unknown=unknown
+        ),
+        objects(
+            {
+                "type": st.just("multiple_choice"),
+                **question,
+                "options": st.lists(option, max_size=2),
+            },
             {"multiple": st.booleans(), "answer": nullable(answer)},
             unknown=unknown,
         ),
@@ -219,23 +247,23 @@ def _structured_input(unknown: bool) -> _Fields:
     return {"inputs": st.lists(inputs, max_size=2)}, {"status": status}
 
 
-def _task(unknown: bool) -> _Fields:
-    return {"task": tasks(unknown)}, {}
+def _task(*, unknown: bool) -> _Fields:
+    return {"task": tasks(unknown=unknown)}, {}
 
 
-def _end_of_turn(unknown: bool) -> _Fields:
+def _end_of_turn(*, unknown: bool) -> _Fields:
     return {}, {}
 
 
-def _hidden_context_item(unknown: bool) -> _Fields:
+def _hidden_context_item(*, unknown: bool) -> _Fields:
     return {"content": json_values(max_leaves=3)}, {}
 
 
-def _sdk_hidden_context(unknown: bool) -> _Fields:
+def _sdk_hidden_context(*, unknown: bool) -> _Fields:
     return {"content": texts()}, {}
 
 
-_FIELDS: dict[str, Callable[[bool], _Fields]] = {
+_FIELDS: dict[str, Callable[..., _Fields]] = {
     "assistant_message": _assistant_message,
     "workflow": _workflow,
     "widget": _widget,
@@ -248,3 +276,6 @@ _FIELDS: dict[str, Callable[[bool], _Fields]] = {
     "hidden_context_item": _hidden_context_item,
     "sdk_hidden_context": _sdk_hidden_context,
 }
+
+ITEM_TYPES = tuple(_FIELDS)
+"""The eleven types of openai-chatkit 1.6.5."""

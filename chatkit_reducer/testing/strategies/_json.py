@@ -56,7 +56,7 @@ def _containers(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.lists(children, max_size=3) | st.dictionaries(texts(), children, max_size=3)
 
 
-# --- for the other strategies ----------------------------------------------------------------------
+# --- for the other strategies ---------------------------------------------------------------------
 
 
 def check_size(name: str, value: object, *, at_least: int = 0) -> None:
@@ -115,7 +115,7 @@ def check_names(name: str, value: Collection[str] | None, among: Collection[str]
     """The names that were asked for, or all; refuses an empty choice and names that are unknown."""
     if value is None:
         return list(among)
-    if isinstance(value, str) or not isinstance(value, Collection) or not value:
+    if isinstance(value, str) or not value:
         raise InvalidArgument(f"{name}={value!r} must be a collection of names, and not empty")
     strangers = [one for one in value if one not in among]
     if strangers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -40,60 +41,67 @@ def widgets(*, max_depth: int = 3, unknown: bool = True) -> JsonObjects:
     """
     check_size("max_depth", max_depth)
     check_bool("unknown", unknown)
-    return _roots(max_depth, unknown)
+    return _roots(max_depth, unknown=unknown)
 
 
 @cache
-def _roots(max_depth: int, unknown: bool) -> JsonObjects:
-    known = _components_with_children(st.sampled_from(_ROOTS), max_depth, unknown)
-    return known | components_of_depth(max_depth, unknown) if unknown else known
+def _roots(max_depth: int, *, unknown: bool) -> JsonObjects:
+    known = _components_with_children(st.sampled_from(_ROOTS), max_depth, unknown=unknown)
+    return known | components_of_depth(max_depth, unknown=unknown) if unknown else known
 
 
 @cache
-def components_of_depth(max_depth: int, unknown: bool) -> JsonObjects:
+def components_of_depth(max_depth: int, *, unknown: bool) -> JsonObjects:
     """Components with at most so many levels below them."""
     types = st.sampled_from(_CONTAINERS)
     if unknown:
         types = types | foreign_names("New.")
-    leaves = _leaves(unknown)
-    return leaves | _components_with_children(types, max_depth, unknown) if max_depth else leaves
+    leaves = _leaves(unknown=unknown)
+    return (
+        leaves | _components_with_children(types, max_depth, unknown=unknown)
+        if max_depth
+        else leaves
+    )
 
 
-def _leaves(unknown: bool) -> JsonObjects:
-    identity = _identity(unknown)
+def _leaves(*, unknown: bool) -> JsonObjects:
     streaming = nullable(st.booleans()) if unknown else st.booleans()
-    streamed = objects(
+    streamed = _components(
         {"type": st.sampled_from(_TEXTS), "value": texts()},
-        {**identity, "streaming": streaming, "size": st.just("sm")},
+        {"streaming": streaming, "size": st.just("sm")},
         unknown=unknown,
     )
-    title = objects({"type": st.just("Title"), "value": texts()}, identity, unknown=unknown)
-    button = objects({"type": st.just("Button"), "label": texts()}, identity, unknown=unknown)
-    divider = objects({"type": st.just("Divider")}, identity, unknown=unknown)
-    gauge = objects(
-        {"type": foreign_names("Gauge."), "value": json_values(max_leaves=3)}, identity, unknown=True
-    )
-    return st.one_of(streamed, title, button, divider, *([gauge] if unknown else []))
-
-
-def _identity(unknown: bool) -> dict[str, st.SearchStrategy[object]]:
-    known = st.sampled_from(COMPONENT_IDS)
-    return {"id": st.one_of(known, known, st.none(), st.integers(0, 2)) if unknown else known}
+    title = _components({"type": st.just("Title"), "value": texts()}, {}, unknown=unknown)
+    button = _components({"type": st.just("Button"), "label": texts()}, {}, unknown=unknown)
+    divider = _components({"type": st.just("Divider")}, {}, unknown=unknown)
+    if not unknown:
+        return st.one_of(streamed, streamed, title, button, divider)
+    fields = {"type": foreign_names("Gauge."), "value": json_values(max_leaves=3)}
+    gauge = _components(fields, {}, unknown=True)
+    return st.one_of(streamed, streamed, title, button, divider, gauge)
 
 
 def _components_with_children(
-    types: st.SearchStrategy[str], max_depth: int, unknown: bool
+    types: st.SearchStrategy[str], max_depth: int, *, unknown: bool
 ) -> JsonObjects:
-    child = components_of_depth(max_depth - 1, unknown) if max_depth else _leaves(unknown)
-    listed = st.lists(child | st.none() | texts(max_size=2) if unknown else child, max_size=3)
-    return objects(
-        {"type": types},
-        {
-            **_identity(unknown),
-            "children": st.one_of(listed, child, st.none()),
-            # No container of 1.6.5 has a text of its own; the hosted client takes any field.
-            "value": texts(max_size=3),
-            "streaming": st.booleans(),
-        },
-        unknown=unknown,
-    )
+    child = components_of_depth(max(0, max_depth - 1), unknown=unknown)
+    element = st.one_of(child, st.none(), texts(max_size=2)) if unknown else child
+    listed = st.lists(element, max_size=3)
+    # No container of 1.6.5 has a text of its own; the hosted client takes any field.
+    text = {"value": texts(max_size=3), "streaming": st.booleans()}
+    children = st.one_of(listed, listed, child, st.none())
+    return _components({"type": types, "children": children}, text, unknown=unknown)
+
+
+def _components(
+    required: dict[str, st.SearchStrategy[Any]],
+    optional: dict[str, st.SearchStrategy[Any]],
+    *,
+    unknown: bool,
+) -> JsonObjects:
+    """Components that mostly have an id: without one, no update finds them."""
+    named = {"id": st.sampled_from(COMPONENT_IDS)}
+    odd = {"id": st.one_of(st.none(), st.integers(0, 2))} if unknown else {}
+    with_id = objects({**required, **named}, optional, unknown=unknown)
+    without = objects(required, {**optional, **odd}, unknown=unknown)
+    return st.one_of(with_id, with_id, without)

@@ -1,0 +1,164 @@
+"""Hostile streams: what no server should send, and what a fold must survive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeAlias
+
+from hypothesis import strategies as st
+
+from chatkit_reducer import events as e
+from chatkit_reducer.testing.strategies._events import build, events, threads, updates_at
+from chatkit_reducer.testing.strategies._items import ITEM_IDS, items
+from chatkit_reducer.testing.strategies._json import (
+    Json,
+    JsonObjects,
+    check_bool,
+    check_size,
+    json_values,
+    texts,
+)
+from chatkit_reducer.testing.strategies._streams import streams
+
+__all__ = ["hostile_streams"]
+
+_BAD_INDICES = (-1, -2, -(2**63), 5_000, 2**31, 2**63, 2**64)
+_UPDATED_TYPES = ("assistant_message", "workflow", "widget", "generated_image")
+
+
+def hostile_streams(
+    *, max_events: int = 12, unknown: bool = True
+) -> st.SearchStrategy[list[e.Event]]:
+    """Streams with anything wrong in them; folding one must not raise.
+
+    Sound streams, in which events are missing, repeated and swapped, and between which stand
+    others: for items that there are not, of the wrong type or added twice; with indices that are
+    negative or huge; for components that no widget has; with items that lack their id or whose
+    content is null or no list.
+
+    Args:
+        max_events: how many events at most are put in, and how many are tampered with.
+        unknown: also types and fields that openai-chatkit 1.6.5 does not know.
+    """
+    check_size("max_events", max_events)
+    check_bool("unknown", unknown)
+    return _hostile_streams(max_events, unknown=unknown)
+
+
+@cache
+def _hostile_streams(max_events: int, *, unknown: bool) -> st.SearchStrategy[list[e.Event]]:
+    where = st.integers(0, 40)
+    inserted = st.builds(_insert, where, _wild_events(unknown=unknown))
+    tampered = st.one_of(
+        st.builds(_drop, where), st.builds(_repeat, where, where), st.builds(_move, where, where)
+    )
+    return st.builds(
+        _edited,
+        streams(max_items=2, max_updates=6, unknown=unknown),
+        st.lists(st.one_of(inserted, inserted, tampered), max_size=max_events),
+    )
+
+
+# --- edits ----------------------------------------------------------------------------------------
+
+Edit: TypeAlias = Callable[[list[e.Event]], None]
+"""Changes a list of events in place."""
+
+
+def _edited(stream: list[e.Event], edits: list[Edit]) -> list[e.Event]:
+    stream = list(stream)
+    for edit in edits:
+        edit(stream)
+    return stream
+
+
+def _insert(where: int, event: e.Event) -> Edit:
+    return lambda stream: stream.insert(where % (len(stream) + 1), event)
+
+
+def _drop(where: int) -> Edit:
+    def edit(stream: list[e.Event]) -> None:
+        if stream:
+            del stream[where % len(stream)]
+
+    return edit
+
+
+def _repeat(source: int, where: int) -> Edit:
+    def edit(stream: list[e.Event]) -> None:
+        if stream:
+            stream.insert(where % (len(stream) + 1), stream[source % len(stream)])
+
+    return edit
+
+
+def _move(source: int, where: int) -> Edit:
+    def edit(stream: list[e.Event]) -> None:
+        if stream:
+            event = stream.pop(source % len(stream))
+            stream.insert(where % (len(stream) + 1), event)
+
+    return edit
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+def _wild_events(*, unknown: bool) -> st.SearchStrategy[e.Event]:
+    item = st.one_of(
+        items(types=_UPDATED_TYPES, unknown=unknown), items(unknown=unknown), _malformed_items()
+    )
+    index = st.integers(0, 3) | st.sampled_from(_BAD_INDICES)
+    updated: st.SearchStrategy[e.Event] = build(
+        e.ThreadItemUpdated,
+        item_id=st.sampled_from(ITEM_IDS),
+        update=updates_at(index, unknown=unknown),
+        unknown=unknown,
+    )
+    return st.one_of(
+        updated,
+        updated,
+        build(e.ThreadItemAdded, item=item, unknown=unknown),
+        build(e.ThreadItemDone, item=item, unknown=unknown),
+        build(e.ThreadItemReplaced, item=item, unknown=unknown),
+        build(e.ThreadCreated, thread=threads(item, unknown=unknown), unknown=unknown),
+        events(unknown=unknown),
+    )
+
+
+def _malformed_items() -> JsonObjects:
+    """Items without an id, or with a content that is not that of their type."""
+    anything = json_values(max_leaves=3)
+    content: st.SearchStrategy[Any] = (
+        st.none() | st.lists(anything, max_size=2) | texts(max_size=3) | st.builds(dict)
+    )
+    misshapen = st.builds(
+        _misshapen,
+        st.sampled_from(ITEM_IDS),
+        st.sampled_from(["assistant_message", "workflow", "widget"]),
+        content,
+        st.integers(0, 2),
+    )
+    nameless = st.builds(_nameless, items(), st.sampled_from([None, 1, [], {}, ""]))
+    typeless = st.fixed_dictionaries({"id": st.sampled_from(ITEM_IDS)}, optional={"type": anything})
+    return st.one_of(misshapen, nameless, typeless)
+
+
+_CONTENTS = {"assistant_message": "content", "workflow": "workflow", "widget": "widget"}
+
+
+def _misshapen(item_id: str, kind: str, content: Any, depth: int) -> Json:
+    item = {"id": item_id, "type": kind, "thread_id": "thread_1"}
+    if depth == 0:
+        return item
+    if depth == 1:
+        return {**item, _CONTENTS[kind]: content}
+    # One level further in: a workflow without a list of tasks, parts that are no objects.
+    inner = {"tasks": content} if kind == "workflow" else [content]
+    return {**item, _CONTENTS[kind]: inner}
+
+
+def _nameless(item: Json, item_id: Any) -> Json:
+    rest = {name: value for name, value in item.items() if name != "id"}
+    return rest if item_id == "" else {**rest, "id": item_id}

@@ -1,0 +1,200 @@
+"""Sound streams: what a server without faults sends.
+
+Each item has a *plan*, which does not depend on any other: the item as it begins, and the *moves*
+of its life (see `_moves`). Playing a plan on the naive model turns moves into updates, and what the
+model then holds is the content that the item is done with. A stream is several played plans,
+interleaved. So Hypothesis can take a move or a whole item out of a failing stream, and what is left
+is sound again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
+
+from chatkit_reducer import events as e
+from chatkit_reducer.codec import to_json
+from chatkit_reducer.testing.naive import NaiveThread, is_malformed
+from chatkit_reducer.testing.strategies._events import side_events
+from chatkit_reducer.testing.strategies._items import ITEM_TYPES, foreign_items, items_of
+from chatkit_reducer.testing.strategies._json import Json, check_bool, check_names, check_size
+from chatkit_reducer.testing.strategies._moves import Move, Style, moves_for
+
+__all__ = ["streams"]
+
+_WHOLE = frozenset({"user_message", "end_of_turn", "hidden_context_item", "sdk_hidden_context"})
+"""Items that are done the moment they appear."""
+
+
+def streams(
+    *,
+    types: Collection[str] | None = None,
+    stored: Iterable[Mapping[str, Any]] = (),
+    max_items: int = 3,
+    max_updates: int = 8,
+    unknown: bool = True,
+    departures: bool = True,
+) -> st.SearchStrategy[list[e.Event]]:
+    """Sound streams: folding one leaves no anomaly and nothing pending.
+
+    Every item lives its life: it is added, takes updates that fit, and is done with exactly the
+    content that these add up to. The lives of several items are interleaved, and events about the
+    thread and the stream are strewn in. Some items are those of an earlier response (`stored` ones,
+    or such as a `thread.created` brought): they are updated and done again, replaced or removed.
+    For a stream that was stopped, take the first so many events of one.
+
+    Args:
+        types: which types of items; all of them, if left out.
+        stored: items that the thread has before the stream begins, as plain mappings. Fold the
+            stream over `ThreadState.from_items(stored)` then.
+        max_items: how many items there are at most, besides the `stored` ones.
+        max_updates: how many updates there are at most between the beginning of an item and the
+            event that ends it.
+        unknown: also types and fields that openai-chatkit 1.6.5 does not know.
+        departures: also what 1.6.5 folds in another way, as docs/semantics.md explains: a task
+            that is added before the last one, a part that is done without its annotations.
+    """
+    check_size("max_items", max_items)
+    check_size("max_updates", max_updates)
+    check_bool("unknown", unknown)
+    check_bool("departures", departures)
+    names = check_names("types", types, ITEM_TYPES)
+    old = [dict(item) for item in stored]
+    for item in old:
+        if not isinstance(item.get("id"), str):
+            raise InvalidArgument(f"stored={old!r}: each item must have an `id` that is a string")
+
+    style = Style(unknown, departures, max_updates)
+    choice = [_plans(name, style) for name in names]
+    if unknown and types is None:
+        choice.append(_foreign_plans(style))
+    continued = st.tuples(*[_continuations(item, style) for item in old])
+    taken = {item["id"] for item in old}
+    fresh = [
+        name
+        for name in map("item_{}".format, range(1, max_items + len(old) + 1))
+        if name not in taken
+    ]
+    return _streams(
+        plans=st.lists(st.one_of(choice), max_size=max_items),
+        ids=fresh,
+        continued=continued,
+        old=old,
+        asides=st.lists(side_events(unknown=unknown), max_size=3),
+    )
+
+
+class _Plan(NamedTuple):
+    item: Json
+    start: str
+    """How it comes into the stream: `added` (pending), `done`, or `earlier` (stored before)."""
+    rounds: list[list[Move]]
+    """The moves up to the event that ends them; an item can be taken up again later."""
+    replacement: Json | None
+    """What a `replaced` puts in its place at last."""
+    removed: bool
+
+
+@st.composite
+def _streams(
+    draw: st.DrawFn,
+    *,
+    plans: st.SearchStrategy[list[_Plan]],
+    ids: list[str],
+    continued: st.SearchStrategy[tuple[list[list[Move]], ...]],
+    old: list[Json],
+    asides: st.SearchStrategy[list[e.Event]],
+) -> list[e.Event]:
+    named = [
+        plan._replace(item={**plan.item, "id": item_id})
+        for plan, item_id in zip(draw(plans), ids, strict=False)
+    ]
+    lives = [list(_played(plan)) for plan in named]
+    for item, rounds in zip(old, draw(continued), strict=True):
+        lives.append(list(_played(_Plan(item, "earlier", rounds, None, removed=False))))
+    lives.append(draw(asides))
+    earlier = [plan.item for plan in named if plan.start == "earlier"]
+    return [*_created(earlier), *_interleaved(draw, lives)]
+
+
+def _created(stored: list[Json]) -> Iterator[e.Event]:
+    if stored:
+        page = {"data": stored, "has_more": False}
+        yield e.ThreadCreated(
+            {"id": "thread_1", "created_at": "2025-01-01T00:00:00", "items": page}
+        )
+
+
+def _interleaved(draw: st.DrawFn, lives: list[list[e.Event]]) -> Iterator[e.Event]:
+    waiting = [iter(life) for life in lives]
+    while waiting:
+        chosen = waiting[draw(st.integers(0, len(waiting) - 1)) if len(waiting) > 1 else 0]
+        event = next(chosen, None)
+        if event is None:
+            waiting.remove(chosen)
+        else:
+            yield event
+
+
+def _played(plan: _Plan) -> Iterator[e.Event]:
+    """The events of one item's life."""
+    item_id = plan.item["id"]
+    model = NaiveThread([plan.item])
+    if plan.start != "earlier":
+        cls = e.ThreadItemAdded if plan.start == "added" else e.ThreadItemDone
+        yield cls(plan.item)
+    for number, moves in enumerate(plan.rounds):
+        for move in moves:
+            event = e.ThreadItemUpdated(item_id, move(model.items[item_id]))
+            model.apply(to_json(event))
+            yield event
+        if moves or (number == 0 and plan.start == "added"):
+            yield e.ThreadItemDone(model.items[item_id])
+    if plan.replacement is not None:
+        yield e.ThreadItemReplaced({**plan.replacement, "id": item_id})
+    if plan.removed:
+        yield e.ThreadItemRemoved(item_id)
+
+
+# --- plans ----------------------------------------------------------------------------------------
+
+
+@cache
+def _plans(name: str, style: Style) -> st.SearchStrategy[_Plan]:
+    item = items_of(name, None, unknown=style.unknown)
+    starts = ["done"] if name in _WHOLE else ["added", "done", "earlier"]
+    return _built(item, starts, name, style)
+
+
+@cache
+def _foreign_plans(style: Style) -> st.SearchStrategy[_Plan]:
+    return _built(foreign_items(None), ["added", "done", "earlier"], "", style)
+
+
+def _built(
+    item: st.SearchStrategy[Json], starts: list[str], name: str, style: Style
+) -> st.SearchStrategy[_Plan]:
+    rounds = st.lists(_rounds(name, style), min_size=1, max_size=2)
+    return st.builds(
+        _Plan,
+        item=item,
+        start=st.sampled_from(starts),
+        rounds=rounds if name not in _WHOLE else st.builds(list),
+        replacement=st.one_of(st.none(), st.none(), item),
+        removed=st.sampled_from([False, False, False, True]),
+    )
+
+
+def _continuations(item: Json, style: Style) -> st.SearchStrategy[list[list[Move]]]:
+    if is_malformed(item):  # no update fits it
+        return st.builds(list)
+    return st.lists(_rounds(str(item.get("type")), style), max_size=2)
+
+
+def _rounds(name: str, style: Style) -> st.SearchStrategy[list[Move]]:
+    moves = moves_for(name, style)
+    return st.lists(moves, max_size=style.max_updates) if moves is not None else st.builds(list)
