@@ -1,28 +1,28 @@
 """`fold`: many events, with the result of `reduce` one by one, only faster.
 
 Two things make it fast. The map of items is written in place while nobody can see it (`Draft`). And
-while updates of one kind come in crowds, the item type's own tight loop takes them (`items.RUNS`).
+the item that is streaming is a draft of its own, which takes updates in a tight loop (`items.DRAFTS`).
 Every other event goes the way that it goes in `reduce`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import cast
 
 from chatkit_reducer.events import (
     AssistantMessageContentPartTextDelta,
     Event,
+    ThreadItemDone,
+    ThreadItemReplaced,
     ThreadItemUpdated,
     Unreadable,
 )
-from chatkit_reducer.items import RUNS
+from chatkit_reducer.items import DRAFTS, ItemDraft
 from chatkit_reducer.state import Book, Draft, ThreadState, open_item
 from chatkit_reducer.thread import step, with_book
 
 __all__ = ["Folding", "fold"]
-
-_NO_RUN: tuple[Any, Any] = (None, None)
 
 
 def fold(
@@ -55,42 +55,71 @@ class Folding:
         # `step` asks no more of a book than what a draft has as well. Nobody else sees this state.
         draft = cast(Book, Draft(state._book))
         self._start = self._now = with_book(state, draft, state.position)
+        self._item: ItemDraft | None = None
         self._position = state.position
         self._strict = strict
         self.run_length = 0
-        """How many events the tight loop took that was the last to run."""
+        """How many events the newest run of updates had that an item draft took."""
 
     def take(self, events: Iterable[Event | Unreadable]) -> None:
         """Folds these events."""
-        now, position, strict = self._now, self._position, self._strict
         stream = iter(events)
-        event, count = next(stream, None), 0
+        event = next(stream, None)
         while event is not None:
-            if type(event) is ThreadItemUpdated and event.item_id == now._open_id:
-                kind, run = RUNS.get(type(event.update), _NO_RUN)
-                if type(now._open) is kind and now._book.progress is None:
-                    before = open_item(now)
-                    item, event, count = run(before, event.item_id, event, stream)
-                    if item is not before:
-                        now = ThreadState(now._book, now._open_id, item, position=position)
-                    position += count
+            if type(event) is ThreadItemUpdated and event.item_id == self._now._open_id:
+                draft = self._item or self._draft()
+                if draft is not None:
+                    event, count = draft.take(event.item_id, event, stream)
+                    self._position += count
+                    self.run_length = count
                     if count:
                         continue
-            now = step(now, event, position, strict)
-            position += type(event) is not Unreadable
+            self._step(event)
             event = next(stream, None)
-        self._now, self._position, self.run_length = now, position, count
+
+    def _draft(self) -> ItemDraft | None:
+        """A draft of the item that is streaming, if its type has one."""
+        now = self._now
+        kind = DRAFTS.get(type(now._open))
+        if kind is None or now._book.progress is not None:  # the first update has to clear it
+            return None
+        self._item = kind(open_item(now))
+        return self._item
+
+    def _step(self, event: Event | Unreadable) -> None:
+        """Folds one event as `reduce` does."""
+        if self._item is not None:
+            if not _supersedes(event, self._now._open_id):
+                self._put_back()
+            self._item = None
+        self._now = step(self._now, event, self._position, self._strict)
+        self._position += type(event) is not Unreadable
+        self.run_length = 0
+
+    def _put_back(self) -> None:
+        """The item that is streaming, from the draft into the state."""
+        now = self._now
+        if self._item is not None and now._open is not None:
+            item = self._item.item()
+            if item is not open_item(now):
+                self._now = ThreadState(now._book, now._open_id, item, position=self._position)
+            self._item = None
 
     def take_text(self, item_id: str, content_index: int, pieces: list[str]) -> None:
         """Folds text deltas for one part of one message, of which these are the pieces."""
         delta = AssistantMessageContentPartTextDelta(content_index, "".join(pieces))
-        event = ThreadItemUpdated(item_id, delta)
-        self._now = step(self._now, event, self._position, self._strict)
-        self._position += len(pieces)
+        self.take([ThreadItemUpdated(item_id, delta)])
+        self._position += len(pieces) - 1
 
     def state(self) -> ThreadState:
         """The state after all that was taken."""
+        self._put_back()
         now = self._now
         if now is self._start:
             return self._before
         return with_book(now, cast(Draft, now._book).book(), self._position)
+
+
+def _supersedes(event: Event | Unreadable, item_id: str | None) -> bool:
+    """Whether the event brings the whole item, so that nobody will ask for what was folded."""
+    return type(event) in (ThreadItemDone, ThreadItemReplaced) and event.item.get("id") == item_id

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from chatkit_reducer.anomalies import FaultKind
 from chatkit_reducer.cli import options
 from chatkit_reducer.cli.errors import FAULTY, PROGRAM
 from chatkit_reducer.cli.findings import Checking, Finding
@@ -21,6 +22,11 @@ from chatkit_reducer.logs import read_records
 from chatkit_reducer.logs.threads import by_thread
 
 __all__ = ["check"]
+
+_ADVICE = (
+    "An item that the thread does not have may be one of an earlier response: give what was stored "
+    "before this log with --stored."
+)
 
 _EPILOG = f"""
 A finding is one of these:
@@ -70,7 +76,7 @@ def check(
     if as_json:
         print_json_lines(finding.to_json() for finding in findings)
     else:
-        _show(findings, checking.events)
+        _show(findings, checking.events, stored=stored is not None)
     context.exit(FAULTY if findings else 0)
 
 
@@ -86,7 +92,7 @@ def _checked(name: str, stored: str | None, max_event_bytes: int) -> Checking:
     return checking
 
 
-def _show(findings: Sequence[Finding], events: int) -> None:
+def _show(findings: Sequence[Finding], events: int, *, stored: bool) -> None:
     from rich.text import Text
 
     from chatkit_reducer.cli.findings_list import findings_list
@@ -95,6 +101,9 @@ def _show(findings: Sequence[Finding], events: int) -> None:
     threads = {finding.thread for finding in findings}
     for block in findings_list(findings, name_threads=len(threads) > 1):
         console.print(block)
+        console.print()
+    if not stored and any(finding.kind == FaultKind.ITEM_NOT_FOUND.value for finding in findings):
+        console.print(Text(_ADVICE, "dim"))
         console.print()
     found = "no findings" if not findings else _count(len(findings), "finding")
     style = "bold red" if findings else "bold green"

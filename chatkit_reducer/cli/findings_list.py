@@ -41,25 +41,25 @@ def _lines(finding: Finding, *, name_thread: bool) -> Iterator[RenderableType]:
     if finding.difference is None:
         yield Text(safe(finding.problem))
     else:
-        yield from _difference(finding.difference)
+        yield from _difference(finding.difference, finding.event.rpartition(".")[2])
     if finding.instead is not None:
         yield Hanging(Text("\u2192 ", "dim"), label(finding.instead, "dim"))
 
 
-def _difference(difference: Difference) -> Iterator[RenderableType]:
+def _difference(difference: Difference, whole: str) -> Iterator[RenderableType]:
     sides = two_sides(difference)
     common = sides.get("common", 0)
-    head = label(path_text(difference.path), "cyan")
+    yield label(path_text(difference.path), "cyan")
     if common:
-        head.append(f"  {_characters(common)} the same, then", "dim")
-    yield head
+        yield Text(f"{_characters(common)} the same, then", "dim")
     nothing = "(no more)" if common else "(nothing)"
-    for name, value, style in (
-        ("- updates  ", sides["updates"], "red"),
-        ("+ done     ", sides["done"], "green"),
+    width = max(len("updates"), len(whole))
+    for sign, name, value, style in (
+        ("-", "updates", sides["updates"], "red"),
+        ("+", whole, sides["done"], "green"),
     ):
-        shown = compact_json(value, _VALUE_LIMIT) if value not in (None, "") else nothing
-        yield Hanging(Text(name, style), Text(shown, style))
+        shown = nothing if value is None or value == "" else compact_json(value, _VALUE_LIMIT)
+        yield Hanging(Text(f"{sign} {name:{width}}  ", style), Text(shown, style))
 
 
 def _characters(count: int) -> str:

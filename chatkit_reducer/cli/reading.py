@@ -132,8 +132,7 @@ def stored_thread(name: str) -> ThreadState:
         InputError: the file cannot be read, or holds something else.
     """
     with reading(name):
-        log = log_of(name)
-        data = Path(log).read_bytes() if isinstance(log, str) else log.read()
+        data = Path(name).read_bytes()
     try:
         value = decode_json(data)
     except DecodeError as error:

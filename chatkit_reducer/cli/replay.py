@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
@@ -46,7 +46,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EPILOG, short_help="Show the threads in LOG.")
 @options.log
 @options.until
 @options.stored
@@ -77,34 +77,14 @@ def replay(
         _show(threads, until)
 
 
-def _replayed(
-    name: str,
-    before: ThreadState | None,
-    *,
-    until: int | None,
-    strict: bool,
-    max_event_bytes: int,
-) -> Threads:
+def _replayed(name: str, before: ThreadState | None, **how: Any) -> Threads:
     with reading(name) as bar:
-        log, progress = log_of(name), bar.advance
+        log = log_of(name)
         try:
             if before is None:
-                threads: Threads = replay_threads(
-                    log,
-                    until=until,
-                    strict=strict,
-                    max_event_bytes=max_event_bytes,
-                    on_progress=progress,
-                )
+                threads: Threads = replay_threads(log, on_progress=bar.advance, **how)
                 return threads or {None: ThreadState()}
-            state = replay_log(
-                log,
-                before,
-                until=until,
-                strict=strict,
-                max_event_bytes=max_event_bytes,
-                on_progress=progress,
-            )
+            state = replay_log(log, before, on_progress=bar.advance, **how)
         except AnomalyError as error:
             raise Faulty(str(error)) from None
     return {thread_id_of(state): state}

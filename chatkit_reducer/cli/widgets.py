@@ -14,7 +14,7 @@ from chatkit_reducer.events import Json
 
 __all__ = ["widget_tree"]
 
-_DEEPEST = 20
+_DEEPEST = 12
 """Below that the branches of the tree would leave no room for what hangs on them."""
 
 _TEXTS = ("value", "title", "label", "text", "caption", "alt")

@@ -15,14 +15,14 @@ from chatkit_reducer.events import (
     AssistantMessageContentPartAnnotationAdded,
     AssistantMessageContentPartDone,
     AssistantMessageContentPartTextDelta,
+    Event,
     Json,
-    KnownEvent,
     ThreadItemUpdated,
+    Unreadable,
 )
 from chatkit_reducer.items.base import (
     Events,
     ItemState,
-    Run,
     is_list_of_objects,
     negative_index,
 )
@@ -31,14 +31,13 @@ from chatkit_reducer.persistent import EMPTY_LIST, SharedList
 __all__ = [
     "MAX_PADDING",
     "REDUCERS",
-    "RUNS",
     "AssistantMessage",
+    "MessageDraft",
     "Part",
     "add_annotation",
     "add_part",
     "append_text",
     "finish_part",
-    "run_of_parts",
 ]
 
 MAX_PADDING = 1024
@@ -228,107 +227,114 @@ def _without_text(index: int) -> Fault:
     return Fault(FaultKind.UPDATE_MISFIT, f"the part at content_index {index} has no text")
 
 
-def run_of_parts(
-    item: AssistantMessage, item_id: str, first: KnownEvent, events: Events
-) -> Run[AssistantMessage]:
-    """Many updates of a message at once, as the reducers above would fold them one by one.
+class MessageDraft:
+    """A message that changes in place while a fold lasts: many updates as the reducers above would
+    fold them one by one. See `items.base.ItemDraft`.
 
-    It ends at the first event that is for another item, or that is not plain: for a part that is
-    neither there nor the next one, or that has no text.
-
-    The inner loop is the hottest in this package. It does not ask what kind of event it has: those
-    that are no item updates have no `update`, and leave by the `AttributeError`, once in a run.
+    It does not take what is not plain: an update for a part that is neither there nor the next one,
+    or that has no text.
     """
-    run = _PartsRun(item)
-    event: Any = first
-    while type(event) is ThreadItemUpdated and event.item_id == item_id and run.takes(event.update):
-        index, append = run.index, run.append
-        try:
-            for event in events:
-                update = event.update
-                if (
-                    type(update) is not AssistantMessageContentPartTextDelta
-                    or update.content_index != index
-                    or event.item_id != item_id
-                ):
-                    break
-                append(update.delta)
-            else:
-                event = None
-        except AttributeError:
-            pass
-    return run.result(), event, run.count
 
-
-class _PartsRun:
-    """The parts of a message while a run lasts: each with the pieces of text that came since."""
-
-    __slots__ = ("_grew", "_item", "_parts", "_pieces", "append", "count", "index")
+    __slots__ = ("_grew", "_item", "_parts")
 
     def __init__(self, item: AssistantMessage) -> None:
         self._item = item
-        self._parts = list(item.parts)
-        self._pieces: dict[int, list[str]] = {}
+        self._parts = [_GrowingPart(part) for part in item.parts]
         self._grew = False
-        self.count = 0
-        """How many events were taken; those in the pieces are counted when these are joined."""
-        self.index: int | None = None
-        self.append: Any = None
-        """The part whose text grows, and what takes its next piece."""
 
-    def takes(self, update: Any) -> bool:
-        """Takes one update, unless it is not plain."""
-        kind = type(update)
-        if kind not in REDUCERS:
+    def take(
+        self, item_id: str, first: ThreadItemUpdated, events: Events
+    ) -> tuple[Event | Unreadable | None, int]:
+        """Takes `first`, and of `events` as many as it can.
+
+        The inner loop is the hottest in this package. It does not ask what kind of event it has:
+        those that are no item updates have no `update`, and leave by the `AttributeError`.
+        """
+        count = 0
+        event: Any = first
+        while type(event) is ThreadItemUpdated and event.item_id == item_id:
+            update = event.update
+            if not self._takes(update):
+                break
+            count += 1
+            index, pieces = update.content_index, self._parts[update.content_index].pieces
+            append, before = pieces.append, len(pieces)
+            try:
+                for event in events:
+                    update = event.update
+                    if (
+                        type(update) is not AssistantMessageContentPartTextDelta
+                        or update.content_index != index
+                        or event.item_id != item_id
+                    ):
+                        break
+                    append(update.delta)
+                else:
+                    event = None
+            except AttributeError:
+                pass
+            count += len(pieces) - before
+        return event, count
+
+    def _takes(self, update: Any) -> bool:
+        kind, parts = type(update), self._parts
+        if kind not in REDUCERS or not 0 <= update.content_index <= len(parts):
             return False
-        index, parts = update.content_index, self._parts
-        if not 0 <= index <= len(parts):
+        index = update.content_index
+        part = parts[index] if index < len(parts) else _GrowingPart(_EMPTY_PART)
+        if part.part.text is None:
             return False
-        part = parts[index] if index < len(parts) else _EMPTY_PART
         if kind is AssistantMessageContentPartTextDelta:
-            return self._takes_text(index, part, update.delta)
-        if kind is AssistantMessageContentPartAnnotationAdded:
-            if part.text is None or update.annotation_index < 0:
+            part.pieces.append(update.delta)
+        elif kind is AssistantMessageContentPartAnnotationAdded:
+            if update.annotation_index < 0:
                 return False
-            part = part.cited(update.annotation_index, update.annotation)
+            part.cite(update.annotation_index, update.annotation)
             self._grew = True
+        elif kind is AssistantMessageContentPartDone:
+            part = _GrowingPart(part.without_pieces().finished(update.content))
         else:
-            is_done = kind is AssistantMessageContentPartDone
-            part = part.finished(update.content) if is_done else Part.parse(update.content)
-            self._drop_text(index)
-        parts[index : index + 1] = [part]
-        self.count += 1
-        return True
-
-    def _takes_text(self, index: int, part: Part, delta: str) -> bool:
-        if part.text is None:
+            part = _GrowingPart(Part.parse(update.content))
+        # Text may follow, and the inner loop looks at no part again: it must be able to take it.
+        if part.part.text is None:
             return False
-        pieces = self._pieces.get(index)
-        if pieces is None:
-            pieces = self._pieces[index] = []
-            self._parts[index : index + 1] = [part]
-        pieces.append(delta)
-        self.index, self.append = index, pieces.append
+        parts[index : index + 1] = [part]
         return True
 
-    def _drop_text(self, index: int) -> None:
-        """Forgets the pieces of a part that was set as a whole."""
-        self.count += len(self._pieces.pop(index, ()))
-        if self.index == index:
-            self.index = None
-
-    def result(self) -> AssistantMessage:
+    def item(self) -> AssistantMessage:
         """The message after all that was taken; the same object if nothing changed."""
-        item, parts = self._item, self._parts
-        for index, pieces in self._pieces.items():
-            self.count += len(pieces)
-            text = "".join(pieces)
-            if text:
-                parts[index] = parts[index].longer(text)
-                self._grew = True
-        if not self._grew and tuple(parts) == item.parts:
-            return item
-        return AssistantMessage(item.json, tuple(parts))
+        grew = self._grew or any([any(part.pieces) for part in self._parts])
+        parts = tuple([part.whole() for part in self._parts])
+        if not grew and parts == self._item.parts:
+            return self._item
+        return AssistantMessage(self._item.json, parts)
+
+
+class _GrowingPart:
+    """A part, and what came since: pieces of text, and its citations once one was added."""
+
+    __slots__ = ("annotations", "part", "pieces")
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.pieces: list[str] = []
+        self.annotations: list[Json] | None = None
+
+    def cite(self, index: int, annotation: Json) -> None:
+        """As `Part.cited`."""
+        if self.annotations is None:
+            self.annotations = list(self.part.annotations or ())
+        self.annotations.insert(index, annotation)
+
+    def without_pieces(self) -> Part:
+        """The part with its citations, and the text that it had before."""
+        if self.annotations is None:
+            return self.part
+        return Part(self.part.json, self.part.text, SharedList.of(self.annotations))
+
+    def whole(self) -> Part:
+        """The part with all that came; the same object if nothing did."""
+        return self.without_pieces().longer("".join(self.pieces))
 
 
 REDUCERS = {
@@ -337,4 +343,3 @@ REDUCERS = {
     AssistantMessageContentPartAnnotationAdded: add_annotation,
     AssistantMessageContentPartDone: finish_part,
 }
-RUNS = dict.fromkeys(REDUCERS, run_of_parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -11,19 +11,37 @@ from chatkit_reducer.anomalies import Fault, FaultKind
 from chatkit_reducer.codec import json_copy
 
 if TYPE_CHECKING:
-    from chatkit_reducer.events import Event, Json, Unreadable, Update
+    from chatkit_reducer.events import Event, Json, ThreadItemUpdated, Unreadable, Update
 
-__all__ = ["Events", "ItemState", "Run", "is_list_of_objects", "misfit", "negative_index"]
+__all__ = ["Events", "ItemDraft", "ItemState", "is_list_of_objects", "misfit", "negative_index"]
 
-
-T = TypeVar("T")
 
 Events: TypeAlias = "Iterator[Event | Unreadable]"
 """A stream that is being folded."""
 
-Run: TypeAlias = "tuple[T, Event | Unreadable | None, int]"
-"""What a tight loop over a stream gives: the item after the events it took, the first event that it
-did not (None at the end of the stream), and how many it took."""
+
+class ItemDraft(Protocol):
+    """An item that changes in place while a fold lasts, where updates come in crowds.
+
+    A file of this folder has one if folding its updates one by one is too slow; nothing else depends
+    on it. It takes the plain cases in a tight loop and leaves the rest to the reducers, faults above
+    all. What it makes of events equals what the reducers make of them.
+    """
+
+    def __init__(self, item: Any) -> None: ...
+
+    def take(
+        self, item_id: str, first: ThreadItemUpdated, events: Events
+    ) -> tuple[Event | Unreadable | None, int]:
+        """Takes `first`, an update of this item, and of `events` as many as it can.
+
+        Returns the first event that it did not take, None at the end, and how many it took.
+        """
+        ...
+
+    def item(self) -> ItemState:
+        """The item after all that was taken; the same object if nothing changed."""
+        ...
 
 
 class ItemState(Struct, frozen=True, gc=False, eq=False):

@@ -19,24 +19,24 @@ from msgspec import Struct
 
 from chatkit_reducer.anomalies import Fault, FaultKind
 from chatkit_reducer.events import (
+    Event,
     Json,
-    KnownEvent,
     ThreadItemUpdated,
+    Unreadable,
     Update,
     WidgetComponentUpdated,
     WidgetRootUpdated,
     WidgetStreamingTextValueDelta,
 )
-from chatkit_reducer.items.base import Events, ItemState, Run
+from chatkit_reducer.items.base import Events, ItemState
 from chatkit_reducer.persistent import EMPTY_MAP, Map, SharedList
 
 __all__ = [
     "REDUCERS",
-    "RUNS",
     "Tree",
     "Widget",
+    "WidgetDraft",
     "append_value",
-    "run_of_edits",
     "set_component",
     "set_root",
 ]
@@ -232,115 +232,98 @@ def set_root(item: Widget, update: WidgetRootUpdated) -> Widget:
 
 
 
-def run_of_edits(
-    item: Widget, item_id: str, first: KnownEvent, events: Events
-) -> Run[Widget]:
-    """Many widget events at once, as `append_value` and `set_component` would fold them one by one.
+class WidgetDraft:
+    """A widget that changes in place while a fold lasts: many updates as `append_value` and
+    `set_component` would fold them one by one. See `items.base.ItemDraft`.
 
-    It ends at the first event that is for another item, or that does more than edit: one that finds
-    no component, or replaces one that is no leaf.
-
-    The inner loop is that of assistant messages (`run_of_parts`).
-    """
-    run = _EditsRun(item)
-    event: Any = first
-    while type(event) is ThreadItemUpdated and event.item_id == item_id and run.takes(event.update):
-        component_id, append, done = run.component_id, run.append, False
-        try:
-            for event in events:
-                update = event.update
-                if (
-                    type(update) is not WidgetStreamingTextValueDelta
-                    or update.component_id != component_id
-                    or event.item_id != item_id
-                ):
-                    break
-                append(update.delta)
-                if update.done:
-                    done = True
-            else:
-                event = None
-        except AttributeError:
-            pass
-        if done and component_id is not None:
-            run.finished.add(component_id)
-    return run.result(), event, run.count
-
-
-class _EditsRun:
-    """The edits of a widget while a run lasts: each with the pieces of text that came since.
-
-    Texts may stream side by side, so each component collects its own pieces, to be joined once.
+    It does not take what does more than edit: an update that finds no component, or replaces one
+    that is no leaf. Texts may stream side by side, so each component collects its own pieces.
     """
 
-    __slots__ = ("_by_id", "_edits", "_item", "_pieces", "append", "component_id", "count", "finished")
+    __slots__ = ("_by_id", "_edits", "_finished", "_item", "_pieces")
 
     def __init__(self, item: Widget) -> None:
         self._item = item
         self._by_id = item.tree.by_id
         self._edits: dict[str, _Edit | None] = {}
         self._pieces: dict[str, list[str]] = {}
-        self.finished: set[str] = set()
-        """The components whose text is over."""
-        self.count = 0
-        """How many events were taken; those in the pieces are counted when these are joined."""
-        self.component_id: str | None = None
-        self.append: Any = None
-        """The component whose text grows, and what takes its next piece."""
+        self._finished: set[str] = set()
 
-    def takes(self, update: Update) -> bool:
-        """Takes one update, unless it does more than edit."""
-        if type(update) is WidgetStreamingTextValueDelta:
-            return self._takes_text(update)
+    def take(
+        self, item_id: str, first: ThreadItemUpdated, events: Events
+    ) -> tuple[Event | Unreadable | None, int]:
+        """Takes `first`, and of `events` as many as it can; the loop is that of messages."""
+        count = 0
+        event: Any = first
+        while type(event) is ThreadItemUpdated and event.item_id == item_id:
+            update = event.update
+            if type(update) is not WidgetStreamingTextValueDelta:
+                if not self._takes_component(update):
+                    break
+                count += 1
+                event = next(events, None)
+                continue
+            component_id = update.component_id
+            pieces = self._pieces_of(component_id)
+            if pieces is None:
+                break
+            append, before, done = pieces.append, len(pieces), update.done
+            append(update.delta)
+            try:
+                for event in events:
+                    update = event.update
+                    if (
+                        type(update) is not WidgetStreamingTextValueDelta
+                        or update.component_id != component_id
+                        or event.item_id != item_id
+                    ):
+                        break
+                    append(update.delta)
+                    if update.done:
+                        done = True
+                else:
+                    event = None
+            except AttributeError:
+                pass
+            count += len(pieces) - before
+            if done:
+                self._finished.add(component_id)
+        return event, count
+
+    def _takes_component(self, update: Update) -> bool:
         if type(update) is not WidgetComponentUpdated:
             return False
         component_id, new = update.component_id, update.component
         node = self._by_id.get(component_id)
         if node is None or not _same_leaf(node.json, new, component_id):
             return False
-        if component_id in self._pieces:
-            self._join(component_id)
-        if self.component_id == component_id:
-            self.component_id = None
+        self._pieces.pop(component_id, None)
+        self._finished.discard(component_id)
         self._edits[component_id] = _Edit(new)
-        self.count += 1
         return True
 
-    def _takes_text(self, update: WidgetStreamingTextValueDelta) -> bool:
-        component_id = update.component_id
+    def _pieces_of(self, component_id: str) -> list[str] | None:
+        """What collects the text of this component; None where it has none to append to."""
         pieces = self._pieces.get(component_id)
         if pieces is None:
             edit = self._edit(component_id)
             if edit is None or type(edit.json.get("value")) is not str:
-                return False
+                return None
             pieces = self._pieces[component_id] = []
-        pieces.append(update.delta)
-        if update.done:
-            self.finished.add(component_id)
-        self.component_id, self.append = component_id, pieces.append
-        return True
+        return pieces
 
     def _edit(self, component_id: str) -> _Edit | None:
         return self._edits.get(component_id) or self._item.edit_of(component_id)
 
-    def _join(self, component_id: str) -> None:
-        pieces, edit = self._pieces.pop(component_id), self._edit(component_id)
-        self.count += len(pieces)
-        if edit is not None:
-            done = component_id in self.finished
-            self.finished.discard(component_id)
-            self._edits[component_id] = edit.grown(edit.json["value"], "".join(pieces), done)
-
-    def result(self) -> Widget:
+    def item(self) -> Widget:
         """The widget after all that was taken; the same object if nothing changed."""
-        for component_id in list(self._pieces):
-            self._join(component_id)
-        item = self._item
-        changed = {
-            component_id: edit
-            for component_id, edit in self._edits.items()
-            if _differs(item.edit_of(component_id), edit)
-        }
+        edits, item = self._edits.copy(), self._item
+        for component_id, pieces in self._pieces.items():
+            edit = self._edit(component_id)
+            if edit is not None:
+                done = component_id in self._finished
+                edits[component_id] = edit.grown(edit.json["value"], "".join(pieces), done)
+        changed = {key: edit for key, edit in edits.items() if _differs(item.edit_of(key), edit)}
         return Widget(item.json, item.tree, item.edits.updated(changed)) if changed else item
 
 
@@ -356,8 +339,4 @@ REDUCERS = {
     WidgetStreamingTextValueDelta: append_value,
     WidgetComponentUpdated: set_component,
     WidgetRootUpdated: set_root,
-}
-RUNS = {
-    WidgetStreamingTextValueDelta: run_of_edits,
-    WidgetComponentUpdated: run_of_edits,
 }

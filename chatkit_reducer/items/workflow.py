@@ -9,22 +9,22 @@ from typing import Any
 
 from chatkit_reducer.anomalies import Fault, FaultKind
 from chatkit_reducer.events import (
+    Event,
     Json,
-    KnownEvent,
     ThreadItemUpdated,
+    Unreadable,
     WorkflowTaskAdded,
     WorkflowTaskUpdated,
 )
 from chatkit_reducer.items.base import (
     Events,
     ItemState,
-    Run,
     is_list_of_objects,
     negative_index,
 )
 from chatkit_reducer.persistent import Map
 
-__all__ = ["REDUCERS", "RUNS", "Workflow", "add_task", "run_of_tasks", "update_task"]
+__all__ = ["REDUCERS", "Workflow", "WorkflowDraft", "add_task", "update_task"]
 
 
 class Workflow(ItemState, frozen=True, gc=False, eq=False):
@@ -116,30 +116,44 @@ def update_task(item: Workflow, update: WorkflowTaskUpdated) -> Workflow | Fault
     return Workflow(item.json, tasks.set(index, update.task))
 
 
-def run_of_tasks(
-    item: Workflow, item_id: str, first: KnownEvent, events: Events
-) -> Run[Workflow]:
-    """Many task events at once, as `add_task` and `update_task` would fold them one by one.
+class WorkflowDraft:
+    """A workflow that changes in place while a fold lasts: many updates as `add_task` and
+    `update_task` would fold them one by one. See `items.base.ItemDraft`.
 
-    It ends at the first event that is for another item, or that is not plain: an index that is not
-    the end for a task that is added, or none of those that are there for one that is updated.
+    It does not take what is not plain: a task that is added anywhere but at the end, or an update
+    for one that is not there.
     """
-    before = item.tasks
-    tasks = before.copy()
-    count = 0
-    event: Any = first
-    while type(event) is ThreadItemUpdated and event.item_id == item_id:
-        update = event.update
-        if type(update) is WorkflowTaskUpdated and 0 <= update.task_index < len(tasks):
-            tasks[update.task_index] = update.task
-        elif type(update) is WorkflowTaskAdded and update.task_index == len(tasks):
-            tasks.append(update.task)
-        else:
-            break
-        count += 1
-        event = next(events, None)
-    return (item if tasks == before else Workflow.of(item.json, tasks)), event, count
+
+    __slots__ = ("_before", "_item", "_tasks")
+
+    def __init__(self, item: Workflow) -> None:
+        self._item = item
+        self._before = item.tasks
+        self._tasks = self._before.copy()
+
+    def take(
+        self, item_id: str, first: ThreadItemUpdated, events: Events
+    ) -> tuple[Event | Unreadable | None, int]:
+        """Takes `first`, and of `events` as many as it can."""
+        tasks, count = self._tasks, 0
+        event: Any = first
+        while type(event) is ThreadItemUpdated and event.item_id == item_id:
+            update = event.update
+            if type(update) is WorkflowTaskUpdated and 0 <= update.task_index < len(tasks):
+                tasks[update.task_index] = update.task
+            elif type(update) is WorkflowTaskAdded and update.task_index == len(tasks):
+                tasks.append(update.task)
+            else:
+                break
+            count += 1
+            event = next(events, None)
+        return event, count
+
+    def item(self) -> Workflow:
+        """The workflow after all that was taken; the same object if nothing changed."""
+        if self._tasks == self._before:
+            return self._item
+        return Workflow.of(self._item.json, self._tasks)
 
 
 REDUCERS = {WorkflowTaskAdded: add_task, WorkflowTaskUpdated: update_task}
-RUNS = {WorkflowTaskAdded: run_of_tasks, WorkflowTaskUpdated: run_of_tasks}

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chatkit_reducer import events as e
 from chatkit_reducer.testing.strategies._events import build, events, threads, updates_at
@@ -18,12 +19,22 @@ from chatkit_reducer.testing.strategies._json import (
     check_size,
     json_values,
     texts,
+    weighted,
 )
 from chatkit_reducer.testing.strategies._streams import streams
+from chatkit_reducer.testing.strategies._widgets import COMPONENT_IDS
 
 __all__ = ["hostile_streams"]
 
 _BAD_INDICES = (-1, -2, -(2**63), 5_000, 2**31, 2**63, 2**64)
+_INDICES = weighted((3, st.integers(0, 3)), (2, st.sampled_from(_BAD_INDICES)))
+_BAD_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "item_id": st.sampled_from((*ITEM_IDS, "no such item")),
+    "content_index": _INDICES,
+    "annotation_index": _INDICES,
+    "task_index": _INDICES,
+    "component_id": st.sampled_from((*COMPONENT_IDS, "no such component")),
+}
 _UPDATED_TYPES = ("assistant_message", "workflow", "widget", "generated_image")
 
 
@@ -49,15 +60,15 @@ def hostile_streams(
 @cache
 def _hostile_streams(max_events: int, *, unknown: bool) -> st.SearchStrategy[list[e.Event]]:
     where = st.integers(0, 40)
-    inserted = st.builds(_insert, where, _wild_events(unknown=unknown))
-    tampered = st.one_of(
-        st.builds(_drop, where), st.builds(_repeat, where, where), st.builds(_move, where, where)
+    edits = weighted(
+        (4, st.builds(_insert, where, _wild_events(unknown=unknown))),
+        (3, st.builds(_change, where, st.fixed_dictionaries({}, optional=_BAD_FIELDS))),
+        (1, st.builds(_drop, where)),
+        (1, st.builds(_repeat, where, where)),
+        (1, st.builds(_move, where, where)),
     )
-    return st.builds(
-        _edited,
-        streams(max_items=2, max_updates=6, unknown=unknown),
-        st.lists(st.one_of(inserted, inserted, tampered), max_size=max_events),
-    )
+    sound = streams(max_items=2, max_updates=8, unknown=unknown)
+    return st.builds(_edited, sound, st.lists(edits, max_size=max_events))
 
 
 # --- edits ----------------------------------------------------------------------------------------
@@ -102,28 +113,49 @@ def _move(source: int, where: int) -> Edit:
     return edit
 
 
+def _change(where: int, fields: Json) -> Edit:
+    """Other fields for one of the updates, as far as it has such fields."""
+
+    def edit(stream: list[e.Event]) -> None:
+        places = [n for n, event in enumerate(stream) if isinstance(event, e.ThreadItemUpdated)]
+        if places:
+            place = places[where % len(places)]
+            stream[place] = _changed(stream[place], fields)
+
+    return edit
+
+
+def _changed(event: e.Event, fields: Json) -> e.Event:
+    assert isinstance(event, e.ThreadItemUpdated)
+    update = event.update
+    fitting = {k: v for k, v in fields.items() if k in update.__struct_fields__}
+    return e.ThreadItemUpdated(
+        fields.get("item_id", event.item_id), replace(update, **fitting), extra=event.extra
+    )
+
+
 # --- events ---------------------------------------------------------------------------------------
 
 
 def _wild_events(*, unknown: bool) -> st.SearchStrategy[e.Event]:
-    item = st.one_of(
-        items(types=_UPDATED_TYPES, unknown=unknown), items(unknown=unknown), _malformed_items()
+    item = weighted(
+        (6, items(types=_UPDATED_TYPES, unknown=unknown)),
+        (2, _malformed_items()),
+        (1, items(unknown=unknown)),
     )
-    index = st.integers(0, 3) | st.sampled_from(_BAD_INDICES)
     updated: st.SearchStrategy[e.Event] = build(
         e.ThreadItemUpdated,
         item_id=st.sampled_from(ITEM_IDS),
-        update=updates_at(index, unknown=unknown),
+        update=updates_at(_INDICES, unknown=unknown),
         unknown=unknown,
     )
-    return st.one_of(
-        updated,
-        updated,
-        build(e.ThreadItemAdded, item=item, unknown=unknown),
-        build(e.ThreadItemDone, item=item, unknown=unknown),
-        build(e.ThreadItemReplaced, item=item, unknown=unknown),
-        build(e.ThreadCreated, thread=threads(item, unknown=unknown), unknown=unknown),
-        events(unknown=unknown),
+    return weighted(
+        (5, updated),
+        (3, build(e.ThreadItemAdded, item=item, unknown=unknown)),
+        (1, build(e.ThreadItemDone, item=item, unknown=unknown)),
+        (1, build(e.ThreadItemReplaced, item=item, unknown=unknown)),
+        (1, build(e.ThreadCreated, thread=threads(item, unknown=unknown), unknown=unknown)),
+        (3, events(unknown=unknown)),
     )
 
 

@@ -18,6 +18,7 @@ from chatkit_reducer.testing.strategies._json import (
     nullable,
     objects,
     texts,
+    weighted,
 )
 from chatkit_reducer.testing.strategies._widgets import widgets
 
@@ -130,7 +131,7 @@ def parts(*, unknown: bool) -> JsonObjects:
     if not unknown:
         return known
     textless = {"type": foreign_names("new."), "annotations": cited}
-    return known | known | objects(textless, {"text": st.none()}, unknown=True)
+    return weighted((4, known), (1, objects(textless, {"text": st.none()}, unknown=True)))
 
 
 @cache

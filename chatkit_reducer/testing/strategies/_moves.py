@@ -15,13 +15,13 @@ from chatkit_reducer import events as e
 from chatkit_reducer.testing.naive import components
 from chatkit_reducer.testing.strategies._events import foreign_updates, may_be_absent
 from chatkit_reducer.testing.strategies._items import citations, images, parts, tasks
-from chatkit_reducer.testing.strategies._json import Json, nullable, texts
+from chatkit_reducer.testing.strategies._json import Json, nullable, texts, weighted
 from chatkit_reducer.testing.strategies._widgets import components_of_depth, widgets
 
 __all__ = ["Move", "Style", "moves_for"]
 
-Move: TypeAlias = Callable[[Json], e.Update]
-"""An item as it is now, to an update that fits it."""
+Move: TypeAlias = Callable[[Json], list[e.Update]]
+"""An item as it is now, to updates that fit it, one after the other."""
 Moves: TypeAlias = st.SearchStrategy[Move]
 
 
@@ -37,29 +37,30 @@ def moves_for(item_type: str, style: Style) -> Moves | None:
     """Moves for items of this type; None where no update fits them."""
     choice = _BY_TYPE[item_type](style) if item_type in _BY_TYPE else []
     if style.unknown:
-        choice = [*choice, st.builds(_foreign, foreign_updates())]
-    return st.one_of(choice) if choice else None
+        choice = [*choice, (1, st.builds(_foreign, foreign_updates()))]
+    return weighted(*choice) if choice else None
 
 
 def _foreign(update: e.Update) -> Move:
-    return lambda item: update
+    return lambda item: [update]
+
+
+def _deltas() -> st.SearchStrategy[list[str]]:
+    # Several in a row for the same place: a fold has a way of its own for these.
+    return st.lists(texts(max_size=6), min_size=1, max_size=4)
 
 
 # --- assistant messages ---------------------------------------------------------------------------
 
 
-def _message_moves(style: Style) -> list[Moves]:
+def _message_moves(style: Style) -> list[tuple[int, Moves]]:
     place = st.integers(0, 2)
     brings = st.booleans() if style.departures else st.sampled_from([True])
-    grow = st.builds(_grow, place, texts(min_size=1))
-    # Text that grows is what most of a stream is.
     return [
-        grow,
-        grow,
-        grow,
-        st.builds(_begin, parts(unknown=style.unknown)),
-        st.builds(_cite, place, place, citations(unknown=style.unknown)),
-        st.builds(_finish, place, brings=brings),
+        (4, st.builds(_grow, place, _deltas())),
+        (1, st.builds(_begin, parts(unknown=style.unknown))),
+        (2, st.builds(_cite, place, place, citations(unknown=style.unknown))),
+        (1, st.builds(_finish, place, brings=brings)),
     ]
 
 
@@ -67,25 +68,26 @@ def _places(item: Json) -> list[int]:
     return [n for n, part in enumerate(item["content"]) if isinstance(part.get("text"), str)]
 
 
-def _grow(place: int, delta: str) -> Move:
-    def move(item: Json) -> e.Update:
+def _grow(place: int, deltas: list[str]) -> Move:
+    def move(item: Json) -> list[e.Update]:
         places = [*_places(item), len(item["content"])]
-        return e.AssistantMessageContentPartTextDelta(places[place % len(places)], delta)
+        index = places[place % len(places)]
+        return [e.AssistantMessageContentPartTextDelta(index, delta) for delta in deltas]
 
     return move
 
 
 def _begin(part: Json) -> Move:
-    return lambda item: e.AssistantMessageContentPartAdded(len(item["content"]), part)
+    return lambda item: [e.AssistantMessageContentPartAdded(len(item["content"]), part)]
 
 
 def _cite(place: int, number: int, annotation: Json) -> Move:
-    def move(item: Json) -> e.Update:
+    def move(item: Json) -> list[e.Update]:
         places = _places(item) or [len(item["content"])]
         index = places[place % len(places)]
         cited = item["content"][index].get("annotations") if _places(item) else None
         number_here = min(number, len(cited or []))
-        return e.AssistantMessageContentPartAnnotationAdded(index, number_here, annotation)
+        return [e.AssistantMessageContentPartAnnotationAdded(index, number_here, annotation)]
 
     return move
 
@@ -93,16 +95,15 @@ def _cite(place: int, number: int, annotation: Json) -> Move:
 def _finish(place: int, *, brings: bool) -> Move:
     """The part is done; the SDK's own producer never brings the annotations along."""
 
-    def move(item: Json) -> e.Update:
+    def move(item: Json) -> list[e.Update]:
         places = _places(item)
         if not places:
             empty = {"type": "output_text", "text": "", "annotations": []}
-            return e.AssistantMessageContentPartDone(len(item["content"]), empty)
+            return [e.AssistantMessageContentPartDone(len(item["content"]), empty)]
         index = places[place % len(places)]
         part = item["content"][index]
-        return e.AssistantMessageContentPartDone(
-            index, dict(part) if brings else {**part, "annotations": []}
-        )
+        content = dict(part) if brings else {**part, "annotations": []}
+        return [e.AssistantMessageContentPartDone(index, content)]
 
     return move
 
@@ -110,30 +111,30 @@ def _finish(place: int, *, brings: bool) -> Move:
 # --- workflows ------------------------------------------------------------------------------------
 
 
-def _workflow_moves(style: Style) -> list[Moves]:
+def _workflow_moves(style: Style) -> list[tuple[int, Moves]]:
     place = st.integers(0, 3)
     task = tasks(unknown=style.unknown)
     at_the_end = st.booleans() if style.departures else st.sampled_from([True])
     return [
-        st.builds(_add_task, place, task, at_the_end=at_the_end),
-        st.builds(_change_task, place, task),
+        (1, st.builds(_add_task, place, task, at_the_end=at_the_end)),
+        (1, st.builds(_change_task, place, task)),
     ]
 
 
 def _add_task(place: int, task: Json, *, at_the_end: bool) -> Move:
-    def move(item: Json) -> e.Update:
+    def move(item: Json) -> list[e.Update]:
         end = len(item["workflow"]["tasks"])
-        return e.WorkflowTaskAdded(end if at_the_end else place % (end + 1), task)
+        return [e.WorkflowTaskAdded(end if at_the_end else place % (end + 1), task)]
 
     return move
 
 
 def _change_task(place: int, task: Json) -> Move:
-    def move(item: Json) -> e.Update:
+    def move(item: Json) -> list[e.Update]:
         end = len(item["workflow"]["tasks"])
         if not end:
-            return e.WorkflowTaskAdded(0, task)
-        return e.WorkflowTaskUpdated(place % end, task)
+            return [e.WorkflowTaskAdded(0, task)]
+        return [e.WorkflowTaskUpdated(place % end, task)]
 
     return move
 
@@ -141,15 +142,12 @@ def _change_task(place: int, task: Json) -> Move:
 # --- widgets --------------------------------------------------------------------------------------
 
 
-def _widget_moves(style: Style) -> list[Moves]:
+def _widget_moves(style: Style) -> list[tuple[int, Moves]]:
     place = st.integers(0, 3)
-    stream = st.builds(_stream, place, texts(), done=st.booleans())
     return [
-        stream,
-        stream,
-        stream,
-        st.builds(_put, place, components_of_depth(1, unknown=style.unknown)),
-        st.builds(_reroot, widgets(max_depth=2, unknown=style.unknown)),
+        (5, st.builds(_stream, place, _deltas(), done=st.booleans())),
+        (2, st.builds(_put, place, components_of_depth(1, unknown=style.unknown))),
+        (1, st.builds(_reroot, widgets(max_depth=2, unknown=style.unknown))),
     ]
 
 
@@ -162,46 +160,50 @@ def _by_id(item: Json) -> dict[str, Json]:
     return found
 
 
-def _stream(place: int, delta: str, *, done: bool) -> Move:
-    def move(item: Json) -> e.Update:
+def _stream(place: int, deltas: list[str], *, done: bool) -> Move:
+    def move(item: Json) -> list[e.Update]:
         ids = [key for key, found in _by_id(item).items() if isinstance(found.get("value"), str)]
         if not ids:
-            text = {"type": "Text", "id": "a", "value": delta, "streaming": True}
-            return e.WidgetRootUpdated({"type": "Card", "children": [text]})
-        return e.WidgetStreamingTextValueDelta(ids[place % len(ids)], delta, done)
+            text = {"type": "Text", "id": "a", "value": "", "streaming": True}
+            return [e.WidgetRootUpdated({"type": "Card", "children": [text]})]
+        component_id, last = ids[place % len(ids)], len(deltas) - 1
+        return [
+            e.WidgetStreamingTextValueDelta(component_id, delta, done and number == last)
+            for number, delta in enumerate(deltas)
+        ]
 
     return move
 
 
 def _put(place: int, component: Json) -> Move:
-    def move(item: Json) -> e.Update:
+    def move(item: Json) -> list[e.Update]:
         root, found = item["widget"], _by_id(item)
         ids = [component_id for component_id in found if found[component_id] is not root]
         if not ids:
-            return e.WidgetRootUpdated({"type": "Card", "children": [component]})
+            return [e.WidgetRootUpdated({"type": "Card", "children": [component]})]
         component_id = ids[place % len(ids)]
-        return e.WidgetComponentUpdated(component_id, {**component, "id": component_id})
+        return [e.WidgetComponentUpdated(component_id, {**component, "id": component_id})]
 
     return move
 
 
 def _reroot(root: Json) -> Move:
-    return lambda item: e.WidgetRootUpdated(root)
+    return lambda item: [e.WidgetRootUpdated(root)]
 
 
 # --- images ---------------------------------------------------------------------------------------
 
 
-def _image_moves(style: Style) -> list[Moves]:
+def _image_moves(style: Style) -> list[tuple[int, Moves]]:
     progress = may_be_absent(nullable(st.floats(0, 1)))
-    return [st.builds(_set_image, images(unknown=style.unknown), progress)]
+    return [(1, st.builds(_set_image, images(unknown=style.unknown), progress))]
 
 
 def _set_image(image: Json, progress: Any) -> Move:
-    return lambda item: e.GeneratedImageUpdated(image, progress)
+    return lambda item: [e.GeneratedImageUpdated(image, progress)]
 
 
-_BY_TYPE: dict[str, Callable[[Style], list[Moves]]] = {
+_BY_TYPE: dict[str, Callable[[Style], list[tuple[int, Moves]]]] = {
     "assistant_message": _message_moves,
     "workflow": _workflow_moves,
     "widget": _widget_moves,

@@ -21,13 +21,22 @@ from chatkit_reducer.codec import to_json
 from chatkit_reducer.testing.naive import NaiveThread, is_malformed
 from chatkit_reducer.testing.strategies._events import side_events
 from chatkit_reducer.testing.strategies._items import ITEM_TYPES, foreign_items, items_of
-from chatkit_reducer.testing.strategies._json import Json, check_bool, check_names, check_size
+from chatkit_reducer.testing.strategies._json import (
+    Json,
+    check_bool,
+    check_names,
+    check_size,
+    weighted,
+)
 from chatkit_reducer.testing.strategies._moves import Move, Style, moves_for
 
 __all__ = ["streams"]
 
 _WHOLE = frozenset({"user_message", "end_of_turn", "hidden_context_item", "sdk_hidden_context"})
 """Items that are done the moment they appear."""
+
+_WEIGHTS = {"assistant_message": 6, "widget": 5, "workflow": 3, "generated_image": 2}
+"""How often there is an item of a type: those that updates touch have more to go wrong."""
 
 
 def streams(
@@ -69,9 +78,9 @@ def streams(
             raise InvalidArgument(f"stored={old!r}: each item must have an `id` that is a string")
 
     style = Style(unknown, departures, max_updates)
-    choice = [_plans(name, style) for name in names]
+    choice = [(_WEIGHTS.get(name, 1), _plans(name, style)) for name in names]
     if unknown and types is None:
-        choice.append(_foreign_plans(style))
+        choice.append((1, _foreign_plans(style)))
     continued = st.tuples(*[_continuations(item, style) for item in old])
     taken = {item["id"] for item in old}
     fresh = [
@@ -80,12 +89,16 @@ def streams(
         if name not in taken
     ]
     return _streams(
-        plans=st.lists(st.one_of(choice), max_size=max_items),
+        plans=st.lists(weighted(*choice), max_size=max_items),
         ids=fresh,
         continued=continued,
         old=old,
-        asides=st.lists(side_events(unknown=unknown), max_size=3),
+        asides=st.lists(side_events(unknown=unknown), max_size=4),
+        max_updates=max_updates,
     )
+
+
+_STARTS = ["added", "added", "earlier", "done"]
 
 
 class _Plan(NamedTuple):
@@ -108,17 +121,17 @@ def _streams(
     continued: st.SearchStrategy[tuple[list[list[Move]], ...]],
     old: list[Json],
     asides: st.SearchStrategy[list[e.Event]],
+    max_updates: int,
 ) -> list[e.Event]:
     named = [
         plan._replace(item={**plan.item, "id": item_id})
         for plan, item_id in zip(draw(plans), ids, strict=False)
     ]
-    lives = [list(_played(plan)) for plan in named]
-    for item, rounds in zip(old, draw(continued), strict=True):
-        lives.append(list(_played(_Plan(item, "earlier", rounds, None, removed=False))))
-    lives.append(draw(asides))
     earlier = [plan.item for plan in named if plan.start == "earlier"]
-    return [*_created(earlier), *_interleaved(draw, lives)]
+    for item, rounds in zip(old, draw(continued), strict=True):
+        named.append(_Plan(item, "earlier", rounds, None, removed=False))
+    lives = [list(_played(plan, max_updates)) for plan in named]
+    return [*_created(earlier), *_interleaved(draw, [*lives, draw(asides)])]
 
 
 def _created(stored: list[Json]) -> Iterator[e.Event]:
@@ -130,17 +143,17 @@ def _created(stored: list[Json]) -> Iterator[e.Event]:
 
 
 def _interleaved(draw: st.DrawFn, lives: list[list[e.Event]]) -> Iterator[e.Event]:
-    waiting = [iter(life) for life in lives]
-    while waiting:
-        chosen = waiting[draw(st.integers(0, len(waiting) - 1)) if len(waiting) > 1 else 0]
-        event = next(chosen, None)
-        if event is None:
-            waiting.remove(chosen)
-        else:
-            yield event
+    waiting = [life for life in lives if life]
+    while len(waiting) > 1:
+        which, count = draw(st.integers(0, len(waiting) - 1)), draw(st.integers(1, 4))
+        yield from waiting[which][:count]
+        waiting[which] = waiting[which][count:]
+        waiting = [life for life in waiting if life]
+    for life in waiting:
+        yield from life
 
 
-def _played(plan: _Plan) -> Iterator[e.Event]:
+def _played(plan: _Plan, max_updates: int) -> Iterator[e.Event]:
     """The events of one item's life."""
     item_id = plan.item["id"]
     model = NaiveThread([plan.item])
@@ -148,10 +161,8 @@ def _played(plan: _Plan) -> Iterator[e.Event]:
         cls = e.ThreadItemAdded if plan.start == "added" else e.ThreadItemDone
         yield cls(plan.item)
     for number, moves in enumerate(plan.rounds):
-        for move in moves:
-            event = e.ThreadItemUpdated(item_id, move(model.items[item_id]))
-            model.apply(to_json(event))
-            yield event
+        for update in _updates(moves, model, item_id, max_updates):
+            yield e.ThreadItemUpdated(item_id, update)
         if moves or (number == 0 and plan.start == "added"):
             yield e.ThreadItemDone(model.items[item_id])
     if plan.replacement is not None:
@@ -160,19 +171,30 @@ def _played(plan: _Plan) -> Iterator[e.Event]:
         yield e.ThreadItemRemoved(item_id)
 
 
+def _updates(
+    moves: list[Move], model: NaiveThread, item_id: str, max_updates: int
+) -> Iterator[e.Update]:
+    made = 0
+    for move in moves:
+        for update in move(model.items[item_id])[: max_updates - made]:
+            model.apply(to_json(e.ThreadItemUpdated(item_id, update)))
+            made += 1
+            yield update
+
+
 # --- plans ----------------------------------------------------------------------------------------
 
 
 @cache
 def _plans(name: str, style: Style) -> st.SearchStrategy[_Plan]:
     item = items_of(name, None, unknown=style.unknown)
-    starts = ["done"] if name in _WHOLE else ["added", "done", "earlier"]
+    starts = ["done"] if name in _WHOLE else _STARTS
     return _built(item, starts, name, style)
 
 
 @cache
 def _foreign_plans(style: Style) -> st.SearchStrategy[_Plan]:
-    return _built(foreign_items(None), ["added", "done", "earlier"], "", style)
+    return _built(foreign_items(None), _STARTS, "", style)
 
 
 def _built(
@@ -184,8 +206,8 @@ def _built(
         item=item,
         start=st.sampled_from(starts),
         rounds=rounds if name not in _WHOLE else st.builds(list),
-        replacement=st.one_of(st.none(), st.none(), item),
-        removed=st.sampled_from([False, False, False, True]),
+        replacement=weighted((4, st.none()), (1, item)),
+        removed=st.sampled_from([False] * 5 + [True]),
     )
 
 

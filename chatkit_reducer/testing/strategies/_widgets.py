@@ -16,6 +16,7 @@ from chatkit_reducer.testing.strategies._json import (
     nullable,
     objects,
     texts,
+    weighted,
 )
 
 __all__ = ["COMPONENT_IDS", "components_of_depth", "widgets"]
@@ -57,11 +58,9 @@ def components_of_depth(max_depth: int, *, unknown: bool) -> JsonObjects:
     if unknown:
         types = types | foreign_names("New.")
     leaves = _leaves(unknown=unknown)
-    return (
-        leaves | _components_with_children(types, max_depth, unknown=unknown)
-        if max_depth
-        else leaves
-    )
+    if not max_depth:
+        return leaves
+    return leaves | _components_with_children(types, max_depth, unknown=unknown)
 
 
 def _leaves(*, unknown: bool) -> JsonObjects:
@@ -75,21 +74,21 @@ def _leaves(*, unknown: bool) -> JsonObjects:
     button = _components({"type": st.just("Button"), "label": texts()}, {}, unknown=unknown)
     divider = _components({"type": st.just("Divider")}, {}, unknown=unknown)
     if not unknown:
-        return st.one_of(streamed, streamed, title, button, divider)
+        return weighted((4, streamed), (1, title), (1, button), (1, divider))
     fields = {"type": foreign_names("Gauge."), "value": json_values(max_leaves=3)}
     gauge = _components(fields, {}, unknown=True)
-    return st.one_of(streamed, streamed, title, button, divider, gauge)
+    return weighted((4, streamed), (1, title), (1, button), (1, divider), (1, gauge))
 
 
 def _components_with_children(
     types: st.SearchStrategy[str], max_depth: int, *, unknown: bool
 ) -> JsonObjects:
     child = components_of_depth(max(0, max_depth - 1), unknown=unknown)
-    element = st.one_of(child, st.none(), texts(max_size=2)) if unknown else child
+    element = weighted((8, child), (1, st.none()), (1, texts(max_size=2))) if unknown else child
     listed = st.lists(element, max_size=3)
     # No container of 1.6.5 has a text of its own; the hosted client takes any field.
     text = {"value": texts(max_size=3), "streaming": st.booleans()}
-    children = st.one_of(listed, listed, child, st.none())
+    children = weighted((4, listed), (2, child), (1, st.none()))
     return _components({"type": types, "children": children}, text, unknown=unknown)
 
 
@@ -104,4 +103,4 @@ def _components(
     odd = {"id": st.one_of(st.none(), st.integers(0, 2))} if unknown else {}
     with_id = objects({**required, **named}, optional, unknown=unknown)
     without = objects(required, {**optional, **odd}, unknown=unknown)
-    return st.one_of(with_id, with_id, without)
+    return weighted((3, with_id), (1, without))
