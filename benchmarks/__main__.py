@@ -43,7 +43,9 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _number(value: float | None, unit: str = "") -> str:
     if value is None:
         return ""
-    text = f"1/{1 / value:.0f}" if value < 0.1 else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+    text = (
+        f"1/{1 / value:.0f}" if value < 0.1 else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+    )
     return f"{text} {unit}".strip()
 
 

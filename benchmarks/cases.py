@@ -6,6 +6,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import attrs
@@ -71,7 +72,7 @@ def replay_rows(rounds: int) -> Iterator[Row]:
     logs |= {"long 100k": long_log(100_000), "mixed": mixed_log()}
     cases: dict[str, Callable[[], object]] = {}
     for name, log in logs.items():
-        cases[f"limit {name}"] = _repeated(lambda log=log: limit(log), log)
+        cases[f"limit {name}"] = _repeated(partial(limit, log), log)
         cases[f"replay {name}"] = _repeated(replayed(log), log)
         frames = rewritten(log, b"data: ", b"\n\n")
         cases[f"sse {name}"] = _repeated(replayed(frames), log)
@@ -141,7 +142,7 @@ def sdk_rows(rounds: int) -> Iterator[Row]:
         ("mixed", mixed_log(), 1 / 40, 1 / 60),
     ):
         times = measure(
-            {"sdk": lambda log=log: decode_and_fold(log), "replay": replayed(log)}, max(1, rounds // 5)
+            {"sdk": partial(decode_and_fold, log), "replay": replayed(log)}, max(1, rounds // 5)
         )
         yield Row(f"replay / openai-chatkit, {name}", times.ratio("replay", "sdk"), gate, goal)
 

@@ -107,7 +107,11 @@ def _widget(item_id: str, thread: str) -> Iterator[bytes]:
             for i, text in enumerate(texts)
         ]
         badge = {"type": "Badge", "id": "status", "label": status}
-        return {"type": "Card", "id": "card", "children": [badge, {"type": "Col", "children": rows}]}
+        return {
+            "type": "Card",
+            "id": "card",
+            "children": [badge, {"type": "Col", "children": rows}],
+        }
 
     texts = [""] * 4
     item = _item("widget", item_id, thread, widget=root(texts, "0 %", True))

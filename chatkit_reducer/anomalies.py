@@ -8,7 +8,7 @@ the fold, which knows the event and the position, makes an `Anomaly` of it.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 import attrs
 from msgspec import Struct
@@ -40,6 +40,7 @@ class FaultKind(str, Enum):
     """A piece of a recorded stream is no event."""
 
 
+@final
 class Fault(Struct, frozen=True, gc=False):
     """What a reducer found wrong. `result` is the new item state if there is one all the same."""
 
@@ -47,6 +48,8 @@ class Fault(Struct, frozen=True, gc=False):
     problem: str
     instead: str = "nothing changed"
     result: Any = None
+    item_id: str | None = None
+    """The item, where the event does not say which."""
 
 
 @attrs.frozen(kw_only=True)

@@ -30,12 +30,14 @@ from chatkit_reducer.events import (
     Update,
 )
 
-__all__ = ["MALFORMED", "decode", "decode_json", "encode", "from_json", "json_copy", "to_json"]
+__all__ = ["MALFORMED", "decode", "decode_json", "encode", "from_json", "to_json"]
+
+_KNOWN = frozenset([*EVENT_TYPES.values(), *UPDATE_TYPES.values()])
 
 _event = msgspec.json.Decoder(KnownEvent)
 _anything = msgspec.json.Decoder(Any)
 
-MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+MALFORMED = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What msgspec raises for a text that it cannot decode (100,000 brackets: `RecursionError`)."""
 
 
@@ -49,9 +51,10 @@ def decode(data: bytes | bytearray | memoryview | str) -> Event:
             another kind than it must be. The message ends with the path to the place, as `$.item_id`.
     """
     try:
-        return _event.decode(data)
+        event: Event = _event.decode(data)
     except MALFORMED:  # an unknown type or field is such an error too: the second way tells
-        return from_json(decode_json(data))
+        event = from_json(decode_json(data))
+    return event
 
 
 def decode_json(data: bytes | bytearray | memoryview | str) -> Any:
@@ -64,8 +67,8 @@ def decode_json(data: bytes | bytearray | memoryview | str) -> Any:
         return _anything.decode(data)
     except RecursionError:
         raise DecodeError("the JSON is nested too deeply") from None
-    except UnicodeDecodeError as error:
-        raise DecodeError(f"the text is not UTF-8: {error.reason}") from None
+    except UnicodeError as error:  # of bytes that are no UTF-8, or a str that cannot become it
+        raise DecodeError(f"the text is not UTF-8: {error}") from None
     except msgspec.MsgspecError as error:
         raise DecodeError(_reason(str(error), data)) from None
 
@@ -101,7 +104,7 @@ def from_json(value: object) -> Event:
 def _item_updated(fields: Json) -> ThreadItemUpdated:
     item_id = fields.get("item_id")
     if not isinstance(item_id, str):
-        raise DecodeError("`item_id` is missing or no string - at `$`")
+        raise DecodeError("expected a string - at `$.item_id`")
     update = _update_from_json(fields.get("update"))
     extra = _extra(ThreadItemUpdated, fields)
     return ThreadItemUpdated(item_id, update, extra=extra)
@@ -126,9 +129,14 @@ def _tagged(value: object, path: str) -> Json:
 def _known(cls: type[Any], fields: Json, path: str) -> Any:
     names = cls.__struct_fields__
     try:
-        known = msgspec.convert({k: v for k, v in fields.items() if k in names and k != "extra"}, cls)
+        known = msgspec.convert(
+            {k: v for k, v in fields.items() if k in names and k != "extra"}, cls
+        )
     except (msgspec.ValidationError, RecursionError) as error:
-        raise DecodeError(str(error).replace("`$", f"`{path}")) from None
+        reason = str(error)
+        if "`$" in reason:
+            raise DecodeError(reason.replace("`$", f"`{path}")) from None
+        raise DecodeError(f"{reason} - at `{path}`") from None
     extra = _extra(cls, fields)
     return known if extra is msgspec.UNSET else msgspec.structs.replace(known, extra=extra)
 
@@ -147,6 +155,8 @@ def to_json(event: Event | Update) -> Json:
     """The plain mapping of an event or update, unknown fields included. It shares its insides."""
     if isinstance(event, (UnknownEvent, UnknownUpdate)):
         return event.json
+    if type(event) not in _KNOWN:
+        raise TypeError(f"{type(event).__name__} is no event, and no update")
     out: Json = {"type": event.__struct_config__.tag}
     for name in event.__struct_fields__:
         value = getattr(event, name)
@@ -164,9 +174,10 @@ def encode(event: Event) -> bytes:
 
     Raises:
         EncodeError: the event holds NaN, an infinity or a lone surrogate, which JSON cannot say.
+        TypeError: it is none of this package's events.
     """
+    plain = to_json(event)
     try:
-        plain = to_json(event)
         text = msgspec.json.encode(plain)
     except (UnicodeEncodeError, TypeError, RecursionError) as error:
         raise EncodeError(f"the event cannot be written as JSON: {error}") from error
@@ -187,9 +198,3 @@ def _has_non_finite(value: object) -> bool:
         elif isinstance(value, float) and not math.isfinite(value):
             return True
     return False
-
-
-def json_copy(value: Json) -> Json:
-    """A deep copy of plain JSON data: whoever gets it may change it."""
-    copy: Json = msgspec.to_builtins(value)
-    return copy

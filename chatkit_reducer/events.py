@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from chatkit_reducer.json_values import Json
+
 __all__ = [
     "EVENT_TYPES",
     "UPDATE_TYPES",
@@ -58,9 +60,6 @@ __all__ = [
     "wire_type",
 ]
 
-Json: TypeAlias = dict[str, Any]
-"""A JSON object."""
-
 
 class Extra(dict[str, Any]):
     """The fields of an event or update that this release does not know, by name.
@@ -89,14 +88,18 @@ class _Foreign(Struct, frozen=True, gc=False):
 # --- item updates -------------------------------------------------------------------------------
 
 
-class AssistantMessageContentPartAdded(_Wire, tag="assistant_message.content_part.added"):
+class AssistantMessageContentPartAdded(
+    _Wire, frozen=True, tag="assistant_message.content_part.added"
+):
     """A part of an assistant message begins: `content` is the part, a JSON object."""
 
     content_index: int
     content: Json
 
 
-class AssistantMessageContentPartTextDelta(_Wire, tag="assistant_message.content_part.text_delta"):
+class AssistantMessageContentPartTextDelta(
+    _Wire, frozen=True, tag="assistant_message.content_part.text_delta"
+):
     """More text, `delta`, for the part at `content_index`."""
 
     content_index: int
@@ -104,7 +107,7 @@ class AssistantMessageContentPartTextDelta(_Wire, tag="assistant_message.content
 
 
 class AssistantMessageContentPartAnnotationAdded(
-    _Wire, tag="assistant_message.content_part.annotation_added"
+    _Wire, frozen=True, tag="assistant_message.content_part.annotation_added"
 ):
     """A citation for the part at `content_index`; `annotation_index` is its place in the list."""
 
@@ -113,14 +116,16 @@ class AssistantMessageContentPartAnnotationAdded(
     annotation: Json
 
 
-class AssistantMessageContentPartDone(_Wire, tag="assistant_message.content_part.done"):
+class AssistantMessageContentPartDone(
+    _Wire, frozen=True, tag="assistant_message.content_part.done"
+):
     """The text of the part at `content_index` is final."""
 
     content_index: int
     content: Json
 
 
-class WidgetStreamingTextValueDelta(_Wire, tag="widget.streaming_text.value_delta"):
+class WidgetStreamingTextValueDelta(_Wire, frozen=True, tag="widget.streaming_text.value_delta"):
     """More text for the `value` of the component `component_id`; `done` ends its streaming."""
 
     component_id: str
@@ -128,34 +133,34 @@ class WidgetStreamingTextValueDelta(_Wire, tag="widget.streaming_text.value_delt
     done: bool
 
 
-class WidgetComponentUpdated(_Wire, tag="widget.component.updated"):
+class WidgetComponentUpdated(_Wire, frozen=True, tag="widget.component.updated"):
     """The component `component_id` is replaced by `component`."""
 
     component_id: str
     component: Json
 
 
-class WidgetRootUpdated(_Wire, tag="widget.root.updated"):
+class WidgetRootUpdated(_Wire, frozen=True, tag="widget.root.updated"):
     """The whole widget is replaced."""
 
     widget: Json
 
 
-class WorkflowTaskAdded(_Wire, tag="workflow.task.added"):
+class WorkflowTaskAdded(_Wire, frozen=True, tag="workflow.task.added"):
     """A task joins the workflow at `task_index`."""
 
     task_index: int
     task: Json
 
 
-class WorkflowTaskUpdated(_Wire, tag="workflow.task.updated"):
+class WorkflowTaskUpdated(_Wire, frozen=True, tag="workflow.task.updated"):
     """The task at `task_index` is replaced."""
 
     task_index: int
     task: Json
 
 
-class GeneratedImageUpdated(_Wire, tag="generated_image.updated"):
+class GeneratedImageUpdated(_Wire, frozen=True, tag="generated_image.updated"):
     """The image so far; `progress`, from 0 to 1, is for the eye only: no item has a field for it."""
 
     image: Json
@@ -192,70 +197,70 @@ else:  # msgspec cannot decode a union of tagged and untagged classes, and need 
 # --- stream events ------------------------------------------------------------------------------
 
 
-class ThreadCreated(_Wire, tag="thread.created"):
+class ThreadCreated(_Wire, frozen=True, tag="thread.created"):
     """A thread begins. Items in `thread["items"]["data"]` are stored ones."""
 
     thread: Json
 
 
-class ThreadUpdated(_Wire, tag="thread.updated"):
+class ThreadUpdated(_Wire, frozen=True, tag="thread.updated"):
     """The metadata of the thread changed. Its items are not part of the news."""
 
     thread: Json
 
 
-class ThreadItemAdded(_Wire, tag="thread.item.added"):
+class ThreadItemAdded(_Wire, frozen=True, tag="thread.item.added"):
     """An item begins; updates and a `ThreadItemDone` follow."""
 
     item: Json
 
 
-class ThreadItemUpdated(_Wire, tag="thread.item.updated"):
+class ThreadItemUpdated(_Wire, frozen=True, tag="thread.item.updated"):
     """One change to the item `item_id`."""
 
     item_id: str
     update: _DecodedUpdate
 
 
-class ThreadItemDone(_Wire, tag="thread.item.done"):
+class ThreadItemDone(_Wire, frozen=True, tag="thread.item.done"):
     """An item is complete, and this is all of it."""
 
     item: Json
 
 
-class ThreadItemRemoved(_Wire, tag="thread.item.removed"):
+class ThreadItemRemoved(_Wire, frozen=True, tag="thread.item.removed"):
     """The item `item_id` is gone."""
 
     item_id: str
 
 
-class ThreadItemReplaced(_Wire, tag="thread.item.replaced"):
+class ThreadItemReplaced(_Wire, frozen=True, tag="thread.item.replaced"):
     """A stored item has a new content, and this is all of it."""
 
     item: Json
 
 
-class StreamOptions(_Wire, tag="stream_options"):
+class StreamOptions(_Wire, frozen=True, tag="stream_options"):
     """Options of the running stream, such as `{"allow_cancel": true}`."""
 
     stream_options: Json
 
 
-class ProgressUpdate(_Wire, tag="progress_update"):
+class ProgressUpdate(_Wire, frozen=True, tag="progress_update"):
     """A line about what goes on, shown until the next item event."""
 
     text: str
     icon: str | None | UnsetType = UNSET
 
 
-class ClientEffect(_Wire, tag="client_effect"):
+class ClientEffect(_Wire, frozen=True, tag="client_effect"):
     """Something for the client to do. It changes no thread."""
 
     name: str
     data: Json | None | UnsetType = UNSET
 
 
-class ErrorEvent(_Wire, tag="error"):
+class ErrorEvent(_Wire, frozen=True, tag="error"):
     """The stream failed."""
 
     code: str | UnsetType = UNSET
@@ -263,7 +268,7 @@ class ErrorEvent(_Wire, tag="error"):
     allow_retry: bool | UnsetType = UNSET
 
 
-class Notice(_Wire, tag="notice"):
+class Notice(_Wire, frozen=True, tag="notice"):
     """A notice to the user. It changes no thread."""
 
     level: str

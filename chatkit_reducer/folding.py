@@ -19,6 +19,7 @@ from chatkit_reducer.events import (
     Unreadable,
 )
 from chatkit_reducer.items import DRAFTS, ItemDraft
+from chatkit_reducer.items.base import END
 from chatkit_reducer.state import Book, Draft, ThreadState, open_item
 from chatkit_reducer.thread import step, with_book
 
@@ -64,8 +65,8 @@ class Folding:
     def take(self, events: Iterable[Event | Unreadable]) -> None:
         """Folds these events."""
         stream = iter(events)
-        event = next(stream, None)
-        while event is not None:
+        event = next(stream, END)
+        while event is not END:
             if type(event) is ThreadItemUpdated and event.item_id == self._now._open_id:
                 draft = self._item or self._draft()
                 if draft is not None:
@@ -75,7 +76,7 @@ class Folding:
                     if count:
                         continue
             self._step(event)
-            event = next(stream, None)
+            event = next(stream, END)
 
     def _draft(self) -> ItemDraft | None:
         """A draft of the item that is streaming, if its type has one."""
@@ -122,4 +123,6 @@ class Folding:
 
 def _supersedes(event: Event | Unreadable, item_id: str | None) -> bool:
     """Whether the event brings the whole item, so that nobody will ask for what was folded."""
-    return type(event) in (ThreadItemDone, ThreadItemReplaced) and event.item.get("id") == item_id
+    return (
+        isinstance(event, (ThreadItemDone, ThreadItemReplaced)) and event.item.get("id") == item_id
+    )

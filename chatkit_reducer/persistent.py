@@ -78,6 +78,10 @@ class SharedList(Struct, Generic[T], frozen=True, gc=False, eq=False):
             return True
         return list(self) == list(other)
 
+    def __ne__(self, other: object) -> bool:
+        # A Struct without an equality of its own brings an inequality, which is that of identity.
+        return not self == other
+
     __hash__ = None  # type: ignore[assignment]  # its values may be JSON, which has no hash
 
 
@@ -151,6 +155,10 @@ class Map(Struct, Generic[K, V], frozen=True, gc=False, eq=False):
         if not isinstance(other, Map):
             return NotImplemented
         return self.root is other.root or dict(self.items()) == dict(other.items())
+
+    def __ne__(self, other: object) -> bool:
+        # A Struct without an equality of its own brings an inequality, which is that of identity.
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]  # its values may be JSON, which has no hash
 

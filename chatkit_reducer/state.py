@@ -17,9 +17,9 @@ from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
 from chatkit_reducer.anomalies import Anomaly, Fault, FaultKind
-from chatkit_reducer.codec import json_copy
 from chatkit_reducer.items import ItemState, parse_item
 from chatkit_reducer.items.assistant_message import AssistantMessage
+from chatkit_reducer.json_values import json_copy, same_json
 from chatkit_reducer.lifecycle import Phase
 from chatkit_reducer.persistent import EMPTY_LIST, EMPTY_MAP, Map, SharedList
 
@@ -34,6 +34,7 @@ __all__ = [
     "Progress",
     "ThreadState",
     "closed",
+    "metadata_of",
     "open_item",
     "phase_of",
     "with_anomalies",
@@ -272,8 +273,10 @@ class ThreadState(Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=Tr
     """... text is the first `_count` cells; see `persistent.SharedList`."""
     position: int = 0
     """How many events were folded. `reduce` does not count one that changes nothing."""
+    _whole: ItemState | None = None
+    """The item that is streaming with all of its text, once somebody asked for it. ..."""
     _seen: Items | None = None
-    """What somebody looked at, so that looking twice does not cost twice."""
+    """... And all items. Whoever looks twice sees the same objects, and pays once."""
 
     @classmethod
     def from_items(
@@ -284,7 +287,7 @@ class ThreadState(Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=Tr
         The mappings are plain ChatKit JSON, from any store. They are copied. One without an `id`
         is left out, of two with one id the later counts, and each such fault is an anomaly.
         """
-        book = Book(thread=None if thread is None else json_copy(dict(thread)))
+        book = Book(thread=None if thread is None else json_copy(metadata_of(dict(thread))))
         faults: list[Anomaly] = []
         for json in items:
             parsed = parse_item(json_copy(dict(json)))
@@ -351,7 +354,11 @@ class ThreadState(Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=Tr
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ThreadState):
             return NotImplemented
-        return self is other or _content(self) == _content(other)
+        return self is other or _same(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        # A Struct without an equality of its own brings an inequality, which is that of identity.
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]  # it holds JSON, which has no hash
 
@@ -390,10 +397,10 @@ def open_item(state: ThreadState) -> ItemState:
     assert item is not None
     if index is None or not isinstance(item, AssistantMessage):
         return item
-    text = item.parts[index].text
-    if text is not None and text.cells is state._cells and text.count == state._count:
-        return item
-    return item.with_text(index, SharedList(state._cells, state._count))
+    if state._whole is None:
+        whole = item.with_text(index, SharedList(state._cells, state._count))
+        force_setattr(state, "_whole", whole)
+    return state._whole  # type: ignore[return-value]  # it was set just now
 
 
 def closed(state: ThreadState) -> Book:
@@ -405,14 +412,26 @@ def closed(state: ThreadState) -> Book:
     return state._book.holding(state._open_id, open_item(state))
 
 
-def _content(state: ThreadState) -> tuple[Any, ...]:
-    book = state._book
-    entries = [(k, e.phase, e.item, e.base) for k, e in state.items.entries.items()]
+def metadata_of(thread: Json) -> Json:
+    """A thread without its items."""
+    return {name: value for name, value in thread.items() if name != "items"}
+
+
+def _same(one: ThreadState, other: ThreadState) -> bool:
+    mine, theirs = one.items.entries, other.items.entries
     return (
-        entries,
-        list(book.anomalies),
-        book.thread,
-        book.error,
-        book.progress,
-        book.stream_options,
+        list(mine) == list(theirs)
+        and all(_same_entry(entry, theirs[item_id]) for item_id, entry in mine.items())
+        and all(_same_field(one._book, other._book, name) for name in ("thread", "stream_options"))
+        and one._book.anomalies == other._book.anomalies
+        and one._book.error == other._book.error
+        and one._book.progress == other._book.progress
     )
+
+
+def _same_entry(one: Entry, other: Entry) -> bool:
+    return one.phase is other.phase and one.item == other.item and one.base == other.base
+
+
+def _same_field(one: Book, other: Book, name: str) -> bool:
+    return same_json(getattr(one, name), getattr(other, name))

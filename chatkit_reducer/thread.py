@@ -32,6 +32,7 @@ from chatkit_reducer.events import (
     wire_type,
 )
 from chatkit_reducer.items import AssistantMessage, ItemState, apply, parse_item
+from chatkit_reducer.json_values import same_json
 from chatkit_reducer.lifecycle import LIFE, Phase
 from chatkit_reducer.state import (
     Book,
@@ -39,6 +40,7 @@ from chatkit_reducer.state import (
     Progress,
     ThreadState,
     closed,
+    metadata_of,
     open_item,
     phase_of,
     with_anomalies,
@@ -101,9 +103,7 @@ def reduce(
     return step(state, event, state.position if position is None else position, strict)
 
 
-def step(
-    state: ThreadState, event: Event | Unreadable, position: int, strict: bool
-) -> ThreadState:
+def step(state: ThreadState, event: Event | Unreadable, position: int, strict: bool) -> ThreadState:
     """`reduce` by the table below. The book of `state` may be a draft: it is the newest there is."""
     reducer = _REDUCERS.get(type(event))
     if reducer is None:
@@ -127,7 +127,7 @@ def _anomaly(fault: Fault, event: Event | Unreadable, position: int) -> Anomaly:
     return Anomaly(
         kind=fault.kind,
         event=wire_type(event.update if isinstance(event, ThreadItemUpdated) else event),
-        item_id=_item_id(event),
+        item_id=fault.item_id or _item_id(event),
         problem=fault.problem,
         instead=fault.instead,
         position=position,
@@ -256,16 +256,23 @@ def _item_removed(state: ThreadState, event: ThreadItemRemoved, position: int) -
 def _thread_created(state: ThreadState, event: ThreadCreated, position: int) -> _Outcome:
     after, faults = _thread_updated(state, event, position)
     for item in _items_of(event.thread):
-        done = ThreadItemDone(item)
-        after, more = _whole_item(after, done, position)
-        faults += more
+        if isinstance(item, dict):
+            after, more = _whole_item(after, ThreadItemDone(item), position)
+            faults += more
+        else:
+            faults += (_NO_OBJECT,)
     return after, faults
 
 
-def _items_of(thread: Json) -> list[Json]:
+_NO_OBJECT = Fault(
+    FaultKind.ITEM_MALFORMED, "an item of the thread is no JSON object", "it was left out"
+)
+
+
+def _items_of(thread: Json) -> list[Any]:
     page = thread.get("items")
     data = page.get("data") if isinstance(page, dict) else None
-    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    return data if isinstance(data, list) else []
 
 
 def _thread_updated(
@@ -273,8 +280,7 @@ def _thread_updated(
 ) -> _Outcome:
     # The items page of `thread.updated` is empty by construction (1.6.5, `chatkit/server.py`,
     # `ChatKitServer._to_thread_response`): it says nothing of the items.
-    metadata = {name: value for name, value in event.thread.items() if name != "items"}
-    return _noted(state, position, thread=metadata)
+    return _noted(state, position, thread=metadata_of(event.thread))
 
 
 def _stream_options(state: ThreadState, event: StreamOptions, position: int) -> _Outcome:
@@ -291,7 +297,7 @@ def _progress(state: ThreadState, event: ProgressUpdate, position: int) -> _Outc
 
 
 def _noted(state: ThreadState, position: int, **news: Any) -> _Outcome:
-    if all(getattr(state._book, name) == value for name, value in news.items()):
+    if all(_is_so(getattr(state._book, name), value) for name, value in news.items()):
         return state, _NO_FAULTS
     book = state._book.noting(**news)
     if state._index is None:
@@ -299,6 +305,10 @@ def _noted(state: ThreadState, position: int, **news: Any) -> _Outcome:
     # No text stays open: the next delta has to pass the function that clears the progress.
     after = ThreadState(book, state._open_id, open_item(state), position=position)
     return after, _NO_FAULTS
+
+
+def _is_so(before: Any, after: Any) -> bool:
+    return same_json(before, after) if isinstance(after, dict) else bool(before == after)
 
 
 def _nothing(state: ThreadState, event: object, position: int) -> _Outcome:

@@ -13,6 +13,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run the program `chatkit-reducer` with the arguments of the process, and exit."""
     try:
+        import rich  # noqa: F401  # most of it is imported when something is shown
+
         from chatkit_reducer.cli.program import program
     except ModuleNotFoundError as error:
         if _top_level(error.name) not in {"click", "rich"}:

@@ -34,8 +34,8 @@ A finding is one of these:
 \b
   - what cannot be read, or does not fit the thread (its kind is that of an
     anomaly, such as `unreadable` or `item_not_found`);
-  - an item whose updates do not add up to its `thread.item.done`: whoever read
-    along saw something else than what was stored (`difference`);
+  - an item whose updates do not add up to its `thread.item.done`: whoever
+    read along saw something else than what was stored (`difference`);
   - a sequence number that does not follow the last one (`sequence_gap`,
     `sequence_repeated`).
 
@@ -44,7 +44,7 @@ Examples:
 \b
   {PROGRAM} check session.sse
   {PROGRAM} check session.sse --stored thread.json
-  {PROGRAM} check session.jsonl.zst --json | jq -r .kind | sort | uniq -c
+  {PROGRAM} check session.jsonl.zst --json | jq -r .kind | sort
   curl -sN -d @request.json $URL | {PROGRAM} check -
 """
 
@@ -96,6 +96,7 @@ def _show(findings: Sequence[Finding], events: int, *, stored: bool) -> None:
     from rich.text import Text
 
     from chatkit_reducer.cli.findings_list import findings_list
+    from chatkit_reducer.cli.layout import indented
 
     console = people_console()
     threads = {finding.thread for finding in findings}
@@ -103,7 +104,7 @@ def _show(findings: Sequence[Finding], events: int, *, stored: bool) -> None:
         console.print(block)
         console.print()
     if not stored and any(finding.kind == FaultKind.ITEM_NOT_FOUND.value for finding in findings):
-        console.print(Text(_ADVICE, "dim"))
+        console.print(indented(Text(_ADVICE, "dim"), 0))
         console.print()
     found = "no findings" if not findings else _count(len(findings), "finding")
     style = "bold red" if findings else "bold green"

@@ -156,7 +156,7 @@ def _source(source: Json) -> Text:
     title = _text(source, "title")
     where = _text(source, "url") or _text(source, "filename") or _text(source, "id")
     shown = label(title or where or "(no title)")
-    if where and where != title:
+    if title and where and where != title:
         shown.append("  ").append(url_text(where), "cyan")
     if _text(source, "description"):
         shown.append(f"  {one_line(_text(source, 'description'))}", "dim")

@@ -37,8 +37,13 @@ class _Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
-        with guarded():
-            return super().invoke(ctx)
+        try:
+            with guarded():
+                return super().invoke(ctx)
+        except click.UsageError as error:
+            if error.ctx is None:  # click forgets it for some of them
+                error.ctx = click.Context(self, ctx, info_name=ctx.invoked_subcommand)
+            raise
 
 
 def _show_version(context: click.Context, option: click.Parameter, value: object) -> None:

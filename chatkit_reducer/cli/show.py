@@ -52,7 +52,7 @@ def show_thread(
         if number:
             console.print()
         for block in part:
-            console.print(block)
+            console.print(indented(block, 0))
 
 
 def _header(state: ThreadState, thread_id: str | None, until: int | None) -> Part:

@@ -113,4 +113,6 @@ def _options(options: list[object]) -> str:
         option.get("label", option.get("value")) if isinstance(option, dict) else option
         for option in options
     ]
-    return " | ".join([name if isinstance(name, str) else compact_json(name) for name in names])
+    return " | ".join(
+        [one_line(name) if isinstance(name, str) else compact_json(name) for name in names]
+    )

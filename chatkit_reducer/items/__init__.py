@@ -24,9 +24,9 @@ __all__ = [
     "DRAFTS",
     "HIDDEN_TYPES",
     "ITEM_TYPES",
-    "ItemDraft",
     "AssistantMessage",
     "GeneratedImage",
+    "ItemDraft",
     "ItemState",
     "OtherItem",
     "Widget",
@@ -81,7 +81,7 @@ def parse_item(json: Json) -> ItemState | Fault:
 def _malformed(json: Json) -> Fault:
     problem = f"the content is not that of an item of type {json['type']!r}"
     instead = "the item was kept as it came, and takes no updates"
-    return Fault(FaultKind.ITEM_MALFORMED, problem, instead, OtherItem(json))
+    return Fault(FaultKind.ITEM_MALFORMED, problem, instead, OtherItem(json), json["id"])
 
 
 def apply(item: ItemState, update: Update) -> ItemState | Fault:

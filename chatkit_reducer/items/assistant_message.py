@@ -15,17 +15,18 @@ from chatkit_reducer.events import (
     AssistantMessageContentPartAnnotationAdded,
     AssistantMessageContentPartDone,
     AssistantMessageContentPartTextDelta,
-    Event,
     Json,
     ThreadItemUpdated,
-    Unreadable,
 )
 from chatkit_reducer.items.base import (
+    END,
     Events,
     ItemState,
+    Taken,
     is_list_of_objects,
     negative_index,
 )
+from chatkit_reducer.json_values import same_json
 from chatkit_reducer.persistent import EMPTY_LIST, SharedList
 
 __all__ = [
@@ -98,15 +99,17 @@ class Part(Struct, frozen=True, gc=False, eq=False):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Part):
             return NotImplemented
-        return self is other or self.plain() == other.plain()
+        return self is other or same_json(self.plain(), other.plain())
+
+    def __ne__(self, other: object) -> bool:
+        # A Struct without an equality of its own brings an inequality, which is that of identity.
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]  # it holds JSON, which has no hash
 
 
 # What 1.6.5 pads with: AssistantMessageContent(text="", annotations=[])
-_EMPTY_PART = Part(
-    {"annotations": [], "text": "", "type": "output_text"}, EMPTY_LIST, EMPTY_LIST
-)
+_EMPTY_PART = Part({"annotations": [], "text": "", "type": "output_text"}, EMPTY_LIST, EMPTY_LIST)
 
 
 class AssistantMessage(ItemState, frozen=True, gc=False, eq=False):
@@ -141,6 +144,12 @@ class AssistantMessage(ItemState, frozen=True, gc=False, eq=False):
     def with_text(self, index: int, text: SharedList[str]) -> AssistantMessage:
         """This message with another text in the part at `index`, which there is."""
         part = self.parts[index]
+        if (
+            part.text is not None
+            and part.text.cells is text.cells
+            and part.text.count == text.count
+        ):
+            return self
         return self.with_part(index, Part(part.json, text, part.annotations))
 
 
@@ -242,9 +251,7 @@ class MessageDraft:
         self._parts = [_GrowingPart(part) for part in item.parts]
         self._grew = False
 
-    def take(
-        self, item_id: str, first: ThreadItemUpdated, events: Events
-    ) -> tuple[Event | Unreadable | None, int]:
+    def take(self, item_id: str, first: ThreadItemUpdated, events: Events) -> Taken:
         """Takes `first`, and of `events` as many as it can.
 
         The inner loop is the hottest in this package. It does not ask what kind of event it has:
@@ -253,7 +260,7 @@ class MessageDraft:
         count = 0
         event: Any = first
         while type(event) is ThreadItemUpdated and event.item_id == item_id:
-            update = event.update
+            update: Any = event.update
             if not self._takes(update):
                 break
             count += 1
@@ -270,7 +277,7 @@ class MessageDraft:
                         break
                     append(update.delta)
                 else:
-                    event = None
+                    event = END
             except AttributeError:
                 pass
             count += len(pieces) - before
@@ -324,7 +331,7 @@ class _GrowingPart:
         """As `Part.cited`."""
         if self.annotations is None:
             self.annotations = list(self.part.annotations or ())
-        self.annotations.insert(index, annotation)
+        self.annotations.insert(min(index, len(self.annotations)), annotation)
 
     def without_pieces(self) -> Part:
         """The part with its citations, and the text that it had before."""

@@ -8,16 +8,31 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from msgspec import Struct
 
 from chatkit_reducer.anomalies import Fault, FaultKind
-from chatkit_reducer.codec import json_copy
+from chatkit_reducer.json_values import json_copy, same_json
 
 if TYPE_CHECKING:
     from chatkit_reducer.events import Event, Json, ThreadItemUpdated, Unreadable, Update
 
-__all__ = ["Events", "ItemDraft", "ItemState", "is_list_of_objects", "misfit", "negative_index"]
+__all__ = [
+    "END",
+    "Events",
+    "ItemDraft",
+    "ItemState",
+    "Taken",
+    "is_list_of_objects",
+    "misfit",
+    "negative_index",
+]
 
 
 Events: TypeAlias = "Iterator[Event | Unreadable]"
 """A stream that is being folded."""
+
+END: Any = object()
+"""What stands for the next event where there is none."""
+
+Taken: TypeAlias = "tuple[Any, int]"
+"""The first event that was not taken, or `END`, and how many were."""
 
 
 class ItemDraft(Protocol):
@@ -30,13 +45,8 @@ class ItemDraft(Protocol):
 
     def __init__(self, item: Any) -> None: ...
 
-    def take(
-        self, item_id: str, first: ThreadItemUpdated, events: Events
-    ) -> tuple[Event | Unreadable | None, int]:
-        """Takes `first`, an update of this item, and of `events` as many as it can.
-
-        Returns the first event that it did not take, None at the end, and how many it took.
-        """
+    def take(self, item_id: str, first: ThreadItemUpdated, events: Events) -> Taken:
+        """Takes `first`, an update of this item, and of `events` as many as it can."""
         ...
 
     def item(self) -> ItemState:
@@ -75,7 +85,13 @@ class ItemState(Struct, frozen=True, gc=False, eq=False):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ItemState):
             return NotImplemented
-        return self is other or (type(self) is type(other) and self.plain() == other.plain())
+        return self is other or (
+            type(self) is type(other) and same_json(self.plain(), other.plain())
+        )
+
+    def __ne__(self, other: object) -> bool:
+        # A Struct without an equality of its own brings an inequality, which is that of identity.
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]  # a state holds JSON, which has no hash
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from chatkit_reducer.events import GeneratedImageUpdated, Json
 from chatkit_reducer.items.base import ItemState
+from chatkit_reducer.json_values import same_json
 
 __all__ = ["REDUCERS", "GeneratedImage", "set_image"]
 
@@ -23,7 +24,7 @@ class GeneratedImage(ItemState, frozen=True, gc=False, eq=False):
 
 def set_image(item: GeneratedImage, update: GeneratedImageUpdated) -> GeneratedImage:
     """`generated_image.updated`: sets the image. openai-chatkit 1.6.5 does not apply it."""
-    if item.json.get("image") == update.image:
+    if same_json(item.json.get("image"), update.image):
         return item
     return GeneratedImage({**item.json, "image": update.image})
 

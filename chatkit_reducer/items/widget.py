@@ -19,16 +19,15 @@ from msgspec import Struct
 
 from chatkit_reducer.anomalies import Fault, FaultKind
 from chatkit_reducer.events import (
-    Event,
     Json,
     ThreadItemUpdated,
-    Unreadable,
     Update,
     WidgetComponentUpdated,
     WidgetRootUpdated,
     WidgetStreamingTextValueDelta,
 )
-from chatkit_reducer.items.base import Events, ItemState
+from chatkit_reducer.items.base import END, Events, ItemState, Taken
+from chatkit_reducer.json_values import same_json
 from chatkit_reducer.persistent import EMPTY_MAP, Map, SharedList
 
 __all__ = [
@@ -84,16 +83,21 @@ class Tree:
             self._by_id = by_id
         return self._by_id
 
-    def with_components(self, changed: dict[int, Json]) -> Json:
-        """The root with other components at these numbers; a parent goes before its children."""
+    def with_components(self, changed: dict[int, Json], replaced: int | None = None) -> Json:
+        """The root with other components at these numbers.
+
+        Each is the component that was there, with the same children, but for the one at `replaced`:
+        what changed below that one went with it.
+        """
         if not changed:
             return self.root
         changed = dict(changed)
         new_children: dict[int, dict[int | None, Json]] = {}
-        for number in reversed(range(len(self.nodes))):
+        for number in reversed(range(len(self.nodes))):  # children before their parents
             node = self.nodes[number]
-            if number not in changed and number in new_children:
-                changed[number] = _with_children(node.json, new_children[number])
+            if number in new_children and number != replaced:
+                component = changed.get(number, node.json)
+                changed[number] = _with_children(component, new_children[number])
             if number in changed:
                 new_children.setdefault(node.parent, {})[node.place] = changed[number]
         return changed[0]
@@ -209,13 +213,15 @@ def set_component(item: Widget, update: WidgetComponentUpdated) -> Widget | Faul
     node, new = item.tree.by_id.get(update.component_id), update.component
     if node is None:
         return _not_found(update.component_id)
-    edit = item.edits.get(update.component_id)
-    if (node.json if edit is None else edit.plain()) == new:
-        return item
     if _same_leaf(node.json, new, update.component_id):
+        edit = item.edits.get(update.component_id)
+        if same_json(node.json if edit is None else edit.plain(), new):
+            return item
         edits = item.edits.set(update.component_id, _Edit(new))
         return Widget(item.json, item.tree, edits)
-    root = item.tree.with_components({**item._edited(), node.number: new})
+    if not item.edits and same_json(node.json, new):
+        return item
+    root = item.tree.with_components({**item._edited(), node.number: new}, node.number)
     return Widget(item.json, Tree(root))
 
 
@@ -226,10 +232,9 @@ def _same_leaf(old: Json, new: Json, component_id: str) -> bool:
 
 def set_root(item: Widget, update: WidgetRootUpdated) -> Widget:
     """`widget.root.updated`: replaces the whole tree."""
-    if not item.edits and item.tree.root == update.widget:
+    if not item.edits and same_json(item.tree.root, update.widget):
         return item
     return Widget(item.json, Tree(update.widget))
-
 
 
 class WidgetDraft:
@@ -249,9 +254,7 @@ class WidgetDraft:
         self._pieces: dict[str, list[str]] = {}
         self._finished: set[str] = set()
 
-    def take(
-        self, item_id: str, first: ThreadItemUpdated, events: Events
-    ) -> tuple[Event | Unreadable | None, int]:
+    def take(self, item_id: str, first: ThreadItemUpdated, events: Events) -> Taken:
         """Takes `first`, and of `events` as many as it can; the loop is that of messages."""
         count = 0
         event: Any = first
@@ -261,7 +264,7 @@ class WidgetDraft:
                 if not self._takes_component(update):
                     break
                 count += 1
-                event = next(events, None)
+                event = next(events, END)
                 continue
             component_id = update.component_id
             pieces = self._pieces_of(component_id)
@@ -282,7 +285,7 @@ class WidgetDraft:
                     if update.done:
                         done = True
                 else:
-                    event = None
+                    event = END
             except AttributeError:
                 pass
             count += len(pieces) - before
@@ -332,7 +335,7 @@ def _differs(before: _Edit | None, after: _Edit | None) -> bool:
         return before is not after
     if after.text is not None and after.text is not before.text:
         return True
-    return before.plain() != after.plain()
+    return not same_json(before.plain(), after.plain())
 
 
 REDUCERS = {

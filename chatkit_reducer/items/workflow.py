@@ -9,19 +9,20 @@ from typing import Any
 
 from chatkit_reducer.anomalies import Fault, FaultKind
 from chatkit_reducer.events import (
-    Event,
     Json,
     ThreadItemUpdated,
-    Unreadable,
     WorkflowTaskAdded,
     WorkflowTaskUpdated,
 )
 from chatkit_reducer.items.base import (
+    END,
     Events,
     ItemState,
+    Taken,
     is_list_of_objects,
     negative_index,
 )
+from chatkit_reducer.json_values import same_json
 from chatkit_reducer.persistent import Map
 
 __all__ = ["REDUCERS", "Workflow", "WorkflowDraft", "add_task", "update_task"]
@@ -85,7 +86,7 @@ def add_task(item: Workflow, update: WorkflowTaskAdded) -> Workflow | Fault:
     if index >= len(tasks):
         longer = Workflow(item.json, tasks.set(len(tasks), update.task))
         return longer if index == len(tasks) else _past_the_end(index, longer)
-    if tasks.get(index) == update.task:
+    if same_json(tasks.get(index), update.task):
         return item
     ordered = item.tasks
     ordered.insert(index, update.task)
@@ -111,7 +112,7 @@ def update_task(item: Workflow, update: WorkflowTaskUpdated) -> Workflow | Fault
     if index >= len(tasks):
         problem = f"task_index {index} is past the end of {len(tasks)} tasks"
         return Fault(FaultKind.INDEX_OUT_OF_RANGE, problem)
-    if tasks.get(index) == update.task:
+    if same_json(tasks.get(index), update.task):
         return item
     return Workflow(item.json, tasks.set(index, update.task))
 
@@ -131,9 +132,7 @@ class WorkflowDraft:
         self._before = item.tasks
         self._tasks = self._before.copy()
 
-    def take(
-        self, item_id: str, first: ThreadItemUpdated, events: Events
-    ) -> tuple[Event | Unreadable | None, int]:
+    def take(self, item_id: str, first: ThreadItemUpdated, events: Events) -> Taken:
         """Takes `first`, and of `events` as many as it can."""
         tasks, count = self._tasks, 0
         event: Any = first
@@ -146,12 +145,12 @@ class WorkflowDraft:
             else:
                 break
             count += 1
-            event = next(events, None)
+            event = next(events, END)
         return event, count
 
     def item(self) -> Workflow:
         """The workflow after all that was taken; the same object if nothing changed."""
-        if self._tasks == self._before:
+        if same_json(self._tasks, self._before):
             return self._item
         return Workflow.of(self._item.json, self._tasks)
 

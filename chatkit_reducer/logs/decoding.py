@@ -148,7 +148,9 @@ class LogDecoder:
 
     def decoded(self, block: bytes, elements: msgspec.json.Decoder[Any]) -> list[Any] | None:
         """The fast way: the frames of a block with this decoder for arrays of them, or None."""
-        array = self._framing.as_array(block) if self._framing and len(block) <= self._limit else None
+        array = (
+            self._framing.as_array(block) if self._framing and len(block) <= self._limit else None
+        )
         if array is None:
             return None
         text, frames, lines = array

@@ -112,14 +112,14 @@ def _run_decoder(item_id: str, content_index: int) -> msgspec.json.Decoder[Any]:
     options: dict[str, Any] = {"frozen": True, "gc": False, "forbid_unknown_fields": True}
     delta = defstruct(
         "Delta",
-        [("content_index", Literal[content_index]), ("delta", str)],  # type: ignore[valid-type]
+        [("content_index", Literal[content_index]), ("delta", str)],
         tag=wire_tag(AssistantMessageContentPartTextDelta),
         **options,
     )
     updated = defstruct(
         "Updated",
-        [("item_id", Literal[item_id]), ("update", delta)],  # type: ignore[valid-type]
+        [("item_id", Literal[item_id]), ("update", delta)],
         tag=wire_tag(ThreadItemUpdated),
         **options,
     )
-    return msgspec.json.Decoder(list[updated])  # type: ignore[valid-type]
+    return msgspec.json.Decoder(list[updated])  # type: ignore[valid-type]  # a class made just now

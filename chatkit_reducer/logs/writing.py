@@ -64,9 +64,7 @@ def _encode_sse(record: Record, event: Event) -> bytes:
 
 
 def _encode_json_line(record: Record, event: Event) -> bytes:
-    return encode_json_line(
-        event, sequence=record.sequence, time=record.time, thread=record.thread
-    )
+    return encode_json_line(event, sequence=record.sequence, time=record.time, thread=record.thread)
 
 
 @contextmanager

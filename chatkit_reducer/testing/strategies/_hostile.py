@@ -68,7 +68,7 @@ def _hostile_streams(max_events: int, *, unknown: bool) -> st.SearchStrategy[lis
         (1, st.builds(_move, where, where)),
     )
     sound = streams(max_items=2, max_updates=8, unknown=unknown)
-    return st.builds(_edited, sound, st.lists(edits, max_size=max_events))
+    return _edited(sound, st.lists(edits, max_size=max_events))
 
 
 # --- edits ----------------------------------------------------------------------------------------
@@ -77,9 +77,14 @@ Edit: TypeAlias = Callable[[list[e.Event]], None]
 """Changes a list of events in place."""
 
 
-def _edited(stream: list[e.Event], edits: list[Edit]) -> list[e.Event]:
-    stream = list(stream)
-    for edit in edits:
+@st.composite
+def _edited(
+    draw: st.DrawFn,
+    streams: st.SearchStrategy[list[e.Event]],
+    edits: st.SearchStrategy[list[Edit]],
+) -> list[e.Event]:
+    stream = list(draw(streams))
+    for edit in draw(edits):
         edit(stream)
     return stream
 

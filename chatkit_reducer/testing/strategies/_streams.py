@@ -81,19 +81,13 @@ def streams(
     choice = [(_WEIGHTS.get(name, 1), _plans(name, style)) for name in names]
     if unknown and types is None:
         choice.append((1, _foreign_plans(style)))
-    continued = st.tuples(*[_continuations(item, style) for item in old])
     taken = {item["id"] for item in old}
-    fresh = [
-        name
-        for name in map("item_{}".format, range(1, max_items + len(old) + 1))
-        if name not in taken
-    ]
+    ids = map("item_{}".format, range(1, max_items + len(old) + 1))
     return _streams(
-        plans=st.lists(weighted(*choice), max_size=max_items),
-        ids=fresh,
-        continued=continued,
-        old=old,
-        asides=st.lists(side_events(unknown=unknown), max_size=4),
+        st.lists(weighted(*choice), max_size=max_items),
+        st.tuples(*[_continued(item, style) for item in old]),
+        st.lists(side_events(unknown=unknown), max_size=4),
+        ids=[item_id for item_id in ids if item_id not in taken],
         max_updates=max_updates,
     )
 
@@ -104,7 +98,8 @@ _STARTS = ["added", "added", "earlier", "done"]
 class _Plan(NamedTuple):
     item: Json
     start: str
-    """How it comes into the stream: `added` (pending), `done`, or `earlier` (stored before)."""
+    """How the stream begins with it: `added`, `done`, `earlier` (it comes with the thread), or not
+    at all: `stored`."""
     rounds: list[list[Move]]
     """The moves up to the event that ends them; an item can be taken up again later."""
     replacement: Json | None
@@ -112,15 +107,18 @@ class _Plan(NamedTuple):
     removed: bool
 
 
+_TURNS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4)), min_size=6, max_size=20)
+"""Whose life goes on, and by how many events. A minimal example has no use for fewer of them."""
+
+
 @st.composite
 def _streams(
     draw: st.DrawFn,
-    *,
     plans: st.SearchStrategy[list[_Plan]],
-    ids: list[str],
-    continued: st.SearchStrategy[tuple[list[list[Move]], ...]],
-    old: list[Json],
+    continued: st.SearchStrategy[tuple[_Plan, ...]],
     asides: st.SearchStrategy[list[e.Event]],
+    *,
+    ids: list[str],
     max_updates: int,
 ) -> list[e.Event]:
     named = [
@@ -128,10 +126,8 @@ def _streams(
         for plan, item_id in zip(draw(plans), ids, strict=False)
     ]
     earlier = [plan.item for plan in named if plan.start == "earlier"]
-    for item, rounds in zip(old, draw(continued), strict=True):
-        named.append(_Plan(item, "earlier", rounds, None, removed=False))
-    lives = [list(_played(plan, max_updates)) for plan in named]
-    return [*_created(earlier), *_interleaved(draw, [*lives, draw(asides)])]
+    lives = [list(_played(plan, max_updates)) for plan in (*named, *draw(continued))]
+    return [*_created(earlier), *_interleaved([*lives, draw(asides)], draw(_TURNS))]
 
 
 def _created(stored: list[Json]) -> Iterator[e.Event]:
@@ -142,13 +138,13 @@ def _created(stored: list[Json]) -> Iterator[e.Event]:
         )
 
 
-def _interleaved(draw: st.DrawFn, lives: list[list[e.Event]]) -> Iterator[e.Event]:
+def _interleaved(lives: list[list[e.Event]], turns: list[tuple[int, int]]) -> Iterator[e.Event]:
+    """So many events of one, so many of another; and at last what is left of each."""
     waiting = [life for life in lives if life]
-    while len(waiting) > 1:
-        which, count = draw(st.integers(0, len(waiting) - 1)), draw(st.integers(1, 4))
-        yield from waiting[which][:count]
-        waiting[which] = waiting[which][count:]
-        waiting = [life for life in waiting if life]
+    for which, count in turns if waiting else []:
+        life = waiting[which % len(waiting)]
+        yield from life[:count]
+        del life[:count]
     for life in waiting:
         yield from life
 
@@ -157,9 +153,10 @@ def _played(plan: _Plan, max_updates: int) -> Iterator[e.Event]:
     """The events of one item's life."""
     item_id = plan.item["id"]
     model = NaiveThread([plan.item])
-    if plan.start != "earlier":
-        cls = e.ThreadItemAdded if plan.start == "added" else e.ThreadItemDone
-        yield cls(plan.item)
+    if plan.start == "added":
+        yield e.ThreadItemAdded(plan.item)
+    elif plan.start == "done":
+        yield e.ThreadItemDone(plan.item)
     for number, moves in enumerate(plan.rounds):
         for update in _updates(moves, model, item_id, max_updates):
             yield e.ThreadItemUpdated(item_id, update)
@@ -211,10 +208,12 @@ def _built(
     )
 
 
-def _continuations(item: Json, style: Style) -> st.SearchStrategy[list[list[Move]]]:
-    if is_malformed(item):  # no update fits it
-        return st.builds(list)
-    return st.lists(_rounds(str(item.get("type")), style), max_size=2)
+def _continued(item: Json, style: Style) -> st.SearchStrategy[_Plan]:
+    """What happens to an item that was stored before; no update fits one that is malformed."""
+    moves = st.builds(list) if is_malformed(item) else _rounds(str(item.get("type")), style)
+    rounds = st.lists(moves, max_size=2)
+    nothing, never = st.none(), st.sampled_from([False])
+    return st.builds(_Plan, st.just(item), st.just("stored"), rounds, nothing, never)
 
 
 def _rounds(name: str, style: Style) -> st.SearchStrategy[list[Move]]:

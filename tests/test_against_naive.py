@@ -1,0 +1,156 @@
+"""The engine, compared with the naive model after every event of any stream."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatkit_reducer import ThreadState, fold, reduce
+from chatkit_reducer import events as e
+from chatkit_reducer.codec import to_json
+from chatkit_reducer.items.assistant_message import MAX_PADDING
+from chatkit_reducer.testing import naive
+from chatkit_reducer.testing import strategies as chatkit
+from chatkit_reducer.testing.naive import NaiveThread
+
+SOUND = st.one_of(
+    chatkit.streams(),
+    chatkit.streams(types=["assistant_message", "widget"], max_items=2, max_updates=16),
+)
+HOSTILE = chatkit.hostile_streams(max_events=20)
+
+
+def text(value: Any) -> str:
+    """JSON text, so that `True` is not 1 and 1 is not 1.0."""
+    return json.dumps(value, sort_keys=True)
+
+
+def assert_same(state: ThreadState, model: NaiveThread) -> None:
+    assert list(state.items) == list(model.items)
+    for item_id, item in state.items.items():
+        assert text(item.to_json()) == text(model.items[item_id])
+    assert state.pending == tuple([i for i in model.items if i in model.pending])
+    assert set(state.bases) == set(model.bases)
+    for item_id, base in state.bases.items():
+        assert text(base.to_json()) == text(model.bases[item_id])
+    assert [(a.position, a.kind.value, a.item_id) for a in state.anomalies] == model.faults
+    assert text(state.thread) == text(model.thread)
+    assert text(state.stream_options) == text(model.stream_options)
+    assert text(None if state.error is None else to_json(state.error)) == text(model.error)
+    assert progress_of(state) == model.progress
+
+
+def progress_of(state: ThreadState) -> dict[str, Any] | None:
+    progress = state.progress
+    if progress is None:
+        return None
+    if progress.item_id is None:
+        return {"text": progress.text, "icon": progress.icon}
+    return {"item_id": progress.item_id, "fraction": progress.fraction}
+
+
+def assert_same_at_every_step(events: list[e.Event], looks: list[bool]) -> None:
+    """`looks` says after which events somebody reads the state: that may change how it goes on."""
+    state, model = ThreadState(), NaiveThread()
+    for position, event in enumerate(events):
+        state = reduce(state, event, position=position)
+        model.apply(to_json(event))
+        if looks and looks[position % len(looks)]:
+            assert_same(state, model)
+    assert_same(state, model)
+    assert_same(fold(events), model)
+
+
+@given(SOUND, st.lists(st.booleans(), max_size=7))
+def test_sound_streams(events: list[e.Event], looks: list[bool]) -> None:
+    assert_same_at_every_step(events, looks)
+
+
+@given(HOSTILE, st.lists(st.booleans(), max_size=7))
+def test_hostile_streams(events: list[e.Event], looks: list[bool]) -> None:
+    assert_same_at_every_step(events, looks)
+
+
+@given(st.lists(chatkit.events(), max_size=12))
+def test_events_that_know_nothing_of_each_other(events: list[e.Event]) -> None:
+    assert_same_at_every_step(events, [True])
+
+
+@given(st.lists(chatkit.items(), max_size=4), st.data())
+def test_over_stored_items(stored: list[dict[str, Any]], data: st.DataObject) -> None:
+    by_id = {item["id"]: item for item in stored}  # ids are unique in a store
+    events = data.draw(
+        st.one_of(chatkit.streams(stored=by_id.values(), max_items=1), HOSTILE), label="events"
+    )
+    model = NaiveThread(by_id.values())
+    for event in events:
+        model.apply(to_json(event))
+    assert_same(fold(events, ThreadState.from_items(by_id.values())), model)
+
+
+@given(SOUND)
+def test_a_sound_stream_leaves_no_anomaly_and_nothing_pending(events: list[e.Event]) -> None:
+    model = NaiveThread()
+    for event in events:
+        model.apply(to_json(event))
+    assert model.faults == []
+    assert model.pending == set()
+    state = fold(events)
+    assert state.anomalies == ()
+    assert state.pending == ()
+
+
+@given(SOUND)
+def test_a_sound_item_is_done_with_what_its_updates_add_up_to(events: list[e.Event]) -> None:
+    state = ThreadState()
+    for event in events:
+        if isinstance(event, e.ThreadItemDone) and event.item["id"] in state.pending:
+            assert text(state.items[event.item["id"]].to_json()) == text(event.item)
+        state = reduce(state, event)
+
+
+def test_both_allow_the_same_padding() -> None:
+    assert naive.MAX_PADDING == MAX_PADDING
+    message = {"id": "m", "type": "assistant_message", "content": [{"type": "x"}]}
+    for index in (MAX_PADDING + 1, MAX_PADDING + 2):
+        delta = e.AssistantMessageContentPartTextDelta(index, "x")
+        events: list[e.Event] = [e.ThreadItemAdded(message), e.ThreadItemUpdated("m", delta)]
+        assert_same_at_every_step(events, [True])
+
+
+def widget(root: dict[str, Any]) -> e.ThreadItemAdded:
+    return e.ThreadItemAdded({"id": "w", "type": "widget", "widget": root})
+
+
+def value_delta(component_id: str, delta: str, *, done: bool = False) -> e.ThreadItemUpdated:
+    update = e.WidgetStreamingTextValueDelta(component_id, delta, done)
+    return e.ThreadItemUpdated("w", update)
+
+
+def put(component_id: str, **component: Any) -> e.ThreadItemUpdated:
+    return e.ThreadItemUpdated("w", e.WidgetComponentUpdated(component_id, component))
+
+
+TEXT = {"type": "Text", "id": "t", "value": ""}
+CARD = {"type": "Card", "id": "r", "value": "", "children": [TEXT]}
+
+
+BEGUN = [widget(CARD), value_delta("r", "x")]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [*BEGUN, value_delta("t", "y")],
+        [widget(CARD), value_delta("t", "y"), value_delta("r", "x")],
+        [*BEGUN, put("t", type="Text", id="t")],
+        [*BEGUN, value_delta("t", "y"), put("r", **CARD)],
+        [widget(CARD), value_delta("t", "y"), put("r", **CARD)],
+    ],
+)
+def test_a_component_with_both_a_text_and_children(events: list[e.Event]) -> None:
+    assert_same_at_every_step(events, [True])
