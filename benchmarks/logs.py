@@ -101,7 +101,7 @@ def _message(item_id: str, thread: str) -> Iterator[bytes]:
 
 
 def _widget(item_id: str, thread: str) -> Iterator[bytes]:
-    def root(texts: list[str], status: str, streaming: bool) -> dict[str, Any]:
+    def root(texts: list[str], status: str, *, streaming: bool) -> dict[str, Any]:
         rows = [
             {"type": "Markdown", "id": f"text_{i}", "value": text, "streaming": streaming}
             for i, text in enumerate(texts)
@@ -114,7 +114,7 @@ def _widget(item_id: str, thread: str) -> Iterator[bytes]:
         }
 
     texts = [""] * 4
-    item = _item("widget", item_id, thread, widget=root(texts, "0 %", True))
+    item = _item("widget", item_id, thread, widget=root(texts, "0 %", streaming=True))
     yield _line(type="thread.item.added", item=item)
     for step in range(400):
         index = step // 100
@@ -132,7 +132,8 @@ def _widget(item_id: str, thread: str) -> Iterator[bytes]:
             yield _update(
                 item_id, "widget.component.updated", component_id="status", component=badge
             )
-    yield _line(type="thread.item.done", item={**item, "widget": root(texts, "100 %", False)})
+    final = root(texts, "100 %", streaming=False)
+    yield _line(type="thread.item.done", item={**item, "widget": final})
 
 
 def rewritten(log: bytes, prefix: bytes, suffix: bytes) -> bytes:

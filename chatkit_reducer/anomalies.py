@@ -7,7 +7,7 @@ the fold, which knows the event and the position, makes an `Anomaly` of it.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, final
 
 import attrs
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Anomaly", "Fault", "FaultKind"]
 
 
-class FaultKind(str, Enum):
+class FaultKind(StrEnum):
     """What can be wrong with an event, for code that wants to tell the cases apart."""
 
     ITEM_NOT_FOUND = "item_not_found"
@@ -57,7 +57,8 @@ class Anomaly:
     """One fault in a stream.
 
     Two anomalies are equal when the same thing was wrong; where in the stream it stood
-    (`position`, `offset`, `line`) is not part of that, so that a fold in pieces equals the fold in one go.
+    (`position`, `offset`, `line`) is not part of that, so that a fold in pieces equals the fold in
+    one go.
     """
 
     kind: FaultKind

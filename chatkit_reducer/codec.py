@@ -48,7 +48,7 @@ def decode(data: bytes | bytearray | memoryview | str) -> Event:
 
     Raises:
         DecodeError: no JSON, no object, no `type`, or a known type with a field missing or of
-            another kind than it must be. The message ends with the path to the place, as `$.item_id`.
+            another kind than it must be. The message ends with the path, as `$.item_id`.
     """
     try:
         event: Event = _event.decode(data)

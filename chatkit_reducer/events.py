@@ -161,10 +161,10 @@ class WorkflowTaskUpdated(_Wire, frozen=True, tag="workflow.task.updated"):
 
 
 class GeneratedImageUpdated(_Wire, frozen=True, tag="generated_image.updated"):
-    """The image so far; `progress`, from 0 to 1, is for the eye only: no item has a field for it."""
+    """The image so far; `progress`, from 0 to 1, is for the eye only, and in no item."""
 
     image: Json
-    progress: int | float | None | UnsetType = UNSET
+    progress: int | float | UnsetType | None = UNSET
 
 
 class UnknownUpdate(_Foreign, frozen=True, gc=False):
@@ -250,21 +250,21 @@ class ProgressUpdate(_Wire, frozen=True, tag="progress_update"):
     """A line about what goes on, shown until the next item event."""
 
     text: str
-    icon: str | None | UnsetType = UNSET
+    icon: str | UnsetType | None = UNSET
 
 
 class ClientEffect(_Wire, frozen=True, tag="client_effect"):
     """Something for the client to do. It changes no thread."""
 
     name: str
-    data: Json | None | UnsetType = UNSET
+    data: Json | UnsetType | None = UNSET
 
 
 class ErrorEvent(_Wire, frozen=True, tag="error"):
     """The stream failed."""
 
     code: str | UnsetType = UNSET
-    message: str | None | UnsetType = UNSET
+    message: str | UnsetType | None = UNSET
     allow_retry: bool | UnsetType = UNSET
 
 
@@ -273,7 +273,7 @@ class Notice(_Wire, frozen=True, tag="notice"):
 
     level: str
     message: str
-    title: str | None | UnsetType = UNSET
+    title: str | UnsetType | None = UNSET
 
 
 class UnknownEvent(_Foreign, frozen=True, gc=False):
@@ -284,8 +284,8 @@ class Unreadable(Struct, frozen=True, gc=False):
     """A piece of a recorded stream that is no event, and what is wrong with it.
 
     `offset` is where it starts, in bytes from the start of the (uncompressed) log, and `line` the
-    line, counted from 1; `excerpt` is its beginning, cut to a readable length. Folding one leaves an
-    anomaly and changes nothing else.
+    line, counted from 1; `excerpt` is its beginning, cut to a readable length. Folding one leaves
+    an anomaly and changes nothing else.
     """
 
     offset: int

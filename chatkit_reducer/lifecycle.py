@@ -26,7 +26,7 @@ server then ignores the update (`chatkit/server.py`, `ChatKitServer._update_pend
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -46,7 +46,7 @@ ItemEvent: TypeAlias = (
 )
 
 
-class Phase(str, Enum):  # a string, because the hash of a plain member is a Python function
+class Phase(StrEnum):  # strings, because the hash of a plain member is a Python function
     """Where an item is in its life."""
 
     ABSENT = "absent"

@@ -30,7 +30,8 @@ def extended(cells: list[T], count: int, value: T) -> list[T]:
 
     It is `cells` itself where its end is at `count`, else a copy. Two threads may extend the same
     list at the same time, so the cell is checked after the append: only one of them can own it,
-    the other copies. (Checked by identity; should both append the very same object, both are right.)
+    the other copies. (Checked by identity; should both append the very same object, both are
+    right.)
     """
     if len(cells) == count:
         cells.append(value)

@@ -1,4 +1,7 @@
-"""`reduce`: one event, one new state. What each event does is here; `folding` takes many at once."""
+"""`reduce`: one event, one new state.
+
+What each event does is here; `folding` takes many at once.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any, TypeAlias
 from msgspec import UNSET
 
 from chatkit_reducer.anomalies import Anomaly, Fault, FaultKind
+from chatkit_reducer.book import Book, Entry, Progress, phase_of
 from chatkit_reducer.errors import AnomalyError
 from chatkit_reducer.events import (
     AssistantMessageContentPartTextDelta,
@@ -35,14 +39,10 @@ from chatkit_reducer.items import AssistantMessage, ItemState, apply, parse_item
 from chatkit_reducer.json_values import same_json
 from chatkit_reducer.lifecycle import LIFE, Phase
 from chatkit_reducer.state import (
-    Book,
-    Entry,
-    Progress,
     ThreadState,
     closed,
     metadata_of,
     open_item,
-    phase_of,
     with_anomalies,
 )
 
@@ -100,11 +100,13 @@ def reduce(
                 count + 1,
                 (state.position if position is None else position) + 1,
             )
-    return step(state, event, state.position if position is None else position, strict)
+    return step(state, event, state.position if position is None else position, strict=strict)
 
 
-def step(state: ThreadState, event: Event | Unreadable, position: int, strict: bool) -> ThreadState:
-    """`reduce` by the table below. The book of `state` may be a draft: it is the newest there is."""
+def step(
+    state: ThreadState, event: Event | Unreadable, position: int, *, strict: bool
+) -> ThreadState:
+    """`reduce` by the table below. The book of `state` may be a draft: nobody else sees it."""
     reducer = _REDUCERS.get(type(event))
     if reducer is None:
         raise TypeError(
@@ -316,7 +318,7 @@ def _nothing(state: ThreadState, event: object, position: int) -> _Outcome:
 
 
 def _unreadable(state: ThreadState, event: Unreadable, position: int) -> _Outcome:
-    problem = f"{event.reason}: {event.excerpt}"
+    problem = f"{event.reason}: {event.excerpt}" if event.excerpt else event.reason
     return state, (Fault(FaultKind.UNREADABLE, problem, "it was skipped"),)
 
 

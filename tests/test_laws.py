@@ -125,7 +125,7 @@ def touched_by(event: e.Event | e.Unreadable) -> set[Any]:
 def test_items_that_an_event_is_not_about_keep_their_identity(
     events: Events, looks: list[bool]
 ) -> None:
-    states = [ThreadState(), *one_by_one(events, ThreadState(), looks)]
+    states = [start := ThreadState(), *one_by_one(events, start, looks)]
     for event, (before, after) in zip(events, pairwise(states), strict=True):
         for item_id in after.items.keys() - touched_by(event):
             assert after.items[item_id] is before.items[item_id]
@@ -144,8 +144,11 @@ def test_items_that_an_event_is_not_about_keep_their_identity(
     ],
 )
 @pytest.mark.parametrize("run", ["text", "value"])
-def test_an_item_that_streams_keeps_its_identity_too(run: str, event: e.Event, look: bool) -> None:
-    before = fold(_RUNS[run])
+@pytest.mark.parametrize("steps", [True, False])
+def test_an_item_that_streams_keeps_its_identity_too(
+    run: str, steps: bool, event: e.Event, look: bool
+) -> None:
+    before = fold_one_by_one(ThreadState(), _RUNS[run]) if steps else fold(_RUNS[run])
     [item_id] = before.pending
     if look:
         on_paper(before)
@@ -157,7 +160,7 @@ def test_an_item_that_streams_keeps_its_identity_too(run: str, event: e.Event, l
 def test_an_event_that_changes_nothing_returns_the_very_same_state(
     events: Events, looks: list[bool]
 ) -> None:
-    states = [ThreadState(), *one_by_one(events, ThreadState(), looks)]
+    states = [start := ThreadState(), *one_by_one(events, start, looks)]
     for event, (before, after) in zip(events, pairwise(states), strict=True):
         if not isinstance(event, e.ThreadCreated):  # which is one event for each of its items
             assert (after == before) == (after is before)

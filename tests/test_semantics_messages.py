@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from chatkit_reducer import FaultKind, ThreadState
-from chatkit_reducer.json_values import json_copy
 from chatkit_reducer.events import Event, Json
+from chatkit_reducer.json_values import json_copy
 from chatkit_reducer.testing.examples import (
     added,
     annotation_added,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chatkit_reducer import FaultKind, ThreadState, fold
-from chatkit_reducer.json_values import json_copy
 from chatkit_reducer.items import OtherItem
+from chatkit_reducer.json_values import json_copy
 from chatkit_reducer.lifecycle import Phase
 from chatkit_reducer.testing.examples import (
     image,

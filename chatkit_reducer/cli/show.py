@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
+from chatkit_reducer.book import Progress
 from chatkit_reducer.cli.findings import Finding
 from chatkit_reducer.cli.findings_list import findings_list
 from chatkit_reducer.cli.items import view_of
@@ -18,7 +19,7 @@ from chatkit_reducer.cli.text import one_line, safe
 from chatkit_reducer.events import ErrorEvent
 from chatkit_reducer.items import HIDDEN_TYPES, ItemState
 from chatkit_reducer.lifecycle import Phase
-from chatkit_reducer.state import Progress, ThreadState
+from chatkit_reducer.state import ThreadState
 
 __all__ = ["show_thread"]
 

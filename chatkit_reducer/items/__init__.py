@@ -43,7 +43,7 @@ ITEM_TYPES: MappingProxyType[str, tuple[type[Any], ModuleType]] = MappingProxyTy
         "workflow": (Workflow, workflow),
     }
 )
-"""Item type on the wire: its state class, and the file that says which update goes to which reducer."""
+"""Item type on the wire: its state class, and the file with its reducers."""
 
 HIDDEN_TYPES = frozenset({"hidden_context_item", "sdk_hidden_context"})
 """Items that a store holds and no client is shown (1.6.5: `ChatKitServer._to_thread_response`)."""
@@ -59,7 +59,7 @@ DRAFTS: dict[type[Any], type[ItemDraft]] = {
     Widget: widget.WidgetDraft,
     Workflow: workflow.WorkflowDraft,
 }
-"""State class: its draft, where there is one. `fold` is faster with it, and does the same without."""
+"""State class: its draft, if there is one. `fold` is faster with it, and the same without."""
 
 
 def parse_item(json: Json) -> ItemState | Fault:

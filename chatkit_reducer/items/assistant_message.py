@@ -1,6 +1,7 @@
 """Assistant messages: parts of text that grow, with citations.
 
-Reference: openai-chatkit 1.6.5, `chatkit/server.py`, `ChatKitServer._apply_assistant_message_update`.
+Reference: openai-chatkit 1.6.5, `chatkit/server.py`,
+`ChatKitServer._apply_assistant_message_update`.
 """
 
 from __future__ import annotations
@@ -197,7 +198,7 @@ def append_text(
 def add_annotation(
     item: AssistantMessage, update: AssistantMessageContentPartAnnotationAdded
 ) -> AssistantMessage | Fault:
-    """`content_part.annotation_added`: inserts at `annotation_index` if that is within, else appends.
+    """`content_part.annotation_added`: inserts at `annotation_index`; past the end it appends.
 
     The index is a place in the list; the annotation's own `index` is a place in the text.
     """
@@ -237,11 +238,11 @@ def _without_text(index: int) -> Fault:
 
 
 class MessageDraft:
-    """A message that changes in place while a fold lasts: many updates as the reducers above would
-    fold them one by one. See `items.base.ItemDraft`.
+    """A message that changes in place while a fold lasts; see `items.base.ItemDraft`.
 
-    It does not take what is not plain: an update for a part that is neither there nor the next one,
-    or that has no text.
+    Updates make of it what the reducers above make of the message, one by one. It does not take
+    what is not plain: an update for a part that is neither there nor the next one, or that has no
+    text.
     """
 
     __slots__ = ("_grew", "_item", "_parts")
@@ -310,7 +311,7 @@ class MessageDraft:
 
     def item(self) -> AssistantMessage:
         """The message after all that was taken; the same object if nothing changed."""
-        grew = self._grew or any([any(part.pieces) for part in self._parts])
+        grew = self._grew or any(any(part.pieces) for part in self._parts)
         parts = tuple([part.whole() for part in self._parts])
         if not grew and parts == self._item.parts:
             return self._item

@@ -38,9 +38,9 @@ Taken: TypeAlias = "tuple[Any, int]"
 class ItemDraft(Protocol):
     """An item that changes in place while a fold lasts, where updates come in crowds.
 
-    A file of this folder has one if folding its updates one by one is too slow; nothing else depends
-    on it. It takes the plain cases in a tight loop and leaves the rest to the reducers, faults above
-    all. What it makes of events equals what the reducers make of them.
+    A file of this folder has one if folding its updates one by one is too slow; nothing else
+    depends on it. It takes the plain cases in a tight loop and leaves the rest to the reducers,
+    faults above all. What it makes of events equals what the reducers make of them.
     """
 
     def __init__(self, item: Any) -> None: ...

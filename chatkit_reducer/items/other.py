@@ -1,7 +1,8 @@
-"""Items that no delta touches: messages of users, tool calls, structured input, tasks, hidden
-context, the end of a turn, and every type that this release does not know.
+"""Items that no delta touches.
 
-Also the place of an item whose content is not what its type demands: it is kept as it came.
+Messages of users, tool calls, structured input, tasks, hidden context, the end of a turn, and
+every type that this release does not know. Also the place of an item whose content is not what its
+type demands: it is kept as it came.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Widgets: an open tree of JSON components, some of whose texts stream.
 
-A component is any JSON object, of a type known or not; `children` is a list, one object, or nothing.
-A component is found by its `id`, the root included; of several with one id, the first in document
-order counts. openai-chatkit 1.6.5 applies none of these updates on the server
+A component is any JSON object, of a type known or not; `children` is a list, one object, or
+nothing. A component is found by its `id`, the root included; of several with one id, the first in
+document order counts. openai-chatkit 1.6.5 applies none of these updates on the server
 (`chatkit/server.py`, `ChatKitServer._update_pending_items`).
 
 Streaming text must not rebuild the tree at every delta. So a state is a tree that does not change,
@@ -48,7 +48,7 @@ class _Node(Struct, frozen=True, gc=False):
     parent: int
     """The number of the parent node; -1 for the root."""
     place: int | None
-    """The index among the children of the parent; None where it is the only child, not in a list."""
+    """The index among the children of the parent; None for an only child that is in no list."""
 
 
 class Tree:
@@ -114,9 +114,8 @@ def _walk(root: Json) -> Iterator[_Node]:
         if type(children) is dict:
             todo.append((children, number, None))
         elif type(children) is list:
-            for index in range(len(children) - 1, -1, -1):
-                if type(children[index]) is dict:
-                    todo.append((children[index], number, index))
+            places = range(len(children) - 1, -1, -1)
+            todo.extend((children[i], number, i) for i in places if type(children[i]) is dict)
         number += 1
 
 
@@ -135,8 +134,8 @@ class _Edit(Struct, frozen=True, gc=False):
     finished: bool = False
     """Whether a delta said that the streaming is over."""
 
-    def grown(self, value: str, delta: str, done: bool) -> _Edit:
-        """This edit with more text, and finished if `done`; `value` is what the component came with."""
+    def grown(self, value: str, delta: str, *, done: bool) -> _Edit:
+        """This edit with more text; `value` is what the component came with."""
         finished = self.finished or (done and self.json.get("streaming") is True)
         if not delta:
             return self if finished == self.finished else _Edit(self.json, self.text, finished)
@@ -198,7 +197,7 @@ def append_value(item: Widget, update: WidgetStreamingTextValueDelta) -> Widget 
     if not isinstance(value, str):
         problem = f"component {update.component_id!r} has no text `value` to append to"
         return Fault(FaultKind.UPDATE_MISFIT, problem)
-    longer = edit.grown(value, update.delta, update.done)
+    longer = edit.grown(value, update.delta, done=update.done)
     if longer is edit:
         return item
     return Widget(item.json, item.tree, item.edits.set(update.component_id, longer))
@@ -238,11 +237,11 @@ def set_root(item: Widget, update: WidgetRootUpdated) -> Widget:
 
 
 class WidgetDraft:
-    """A widget that changes in place while a fold lasts: many updates as `append_value` and
-    `set_component` would fold them one by one. See `items.base.ItemDraft`.
+    """A widget that changes in place while a fold lasts; see `items.base.ItemDraft`.
 
-    It does not take what does more than edit: an update that finds no component, or replaces one
-    that is no leaf. Texts may stream side by side, so each component collects its own pieces.
+    Updates make of it what `append_value` and `set_component` make of it, one by one. It does not
+    take what does more than edit: an update that finds no component, or replaces one that is no
+    leaf. Texts may stream side by side, so each component collects its own pieces.
     """
 
     __slots__ = ("_by_id", "_edits", "_finished", "_item", "_pieces")
@@ -325,7 +324,7 @@ class WidgetDraft:
             edit = self._edit(component_id)
             if edit is not None:
                 done = component_id in self._finished
-                edits[component_id] = edit.grown(edit.json["value"], "".join(pieces), done)
+                edits[component_id] = edit.grown(edit.json["value"], "".join(pieces), done=done)
         changed = {key: edit for key, edit in edits.items() if _differs(item.edit_of(key), edit)}
         return Widget(item.json, item.tree, item.edits.updated(changed)) if changed else item
 

@@ -118,11 +118,11 @@ def update_task(item: Workflow, update: WorkflowTaskUpdated) -> Workflow | Fault
 
 
 class WorkflowDraft:
-    """A workflow that changes in place while a fold lasts: many updates as `add_task` and
-    `update_task` would fold them one by one. See `items.base.ItemDraft`.
+    """A workflow that changes in place while a fold lasts; see `items.base.ItemDraft`.
 
-    It does not take what is not plain: a task that is added anywhere but at the end, or an update
-    for one that is not there.
+    Updates make of it what `add_task` and `update_task` make of it, one by one. It does not take
+    what is not plain: a task that is added anywhere but at the end, or an update for one that is
+    not there.
     """
 
     __slots__ = ("_before", "_item", "_tasks")

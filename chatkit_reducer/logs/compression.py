@@ -41,7 +41,7 @@ def decompressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 def _zstd_decompressor() -> Callable[[], Any]:
     try:
-        import zstandard  # noqa: PLC0415  # an extra: only a zstd log needs it
+        import zstandard  # an extra: only a zstd log needs it
     except ImportError:
         raise LogError(
             "the log is compressed with zstd: pip install 'chatkit-reducer[zstd]' to read it"
@@ -78,15 +78,16 @@ def _inflated(pieces: Iterator[bytes], new: Callable[[], Any], name: str) -> Ite
     member = new()
     fed = False
     for piece in pieces:
-        while piece:
+        left = piece
+        while left:
             if member.eof:  # another member follows: files made by appending have several
                 member, fed = new(), False
             fed = True
             try:
-                plain = member.decompress(piece, _AT_ONCE)
+                plain = member.decompress(left, _AT_ONCE)
             except zlib.error as error:
                 raise CorruptError(f"the {name} data is damaged: {error}") from None
             yield plain
-            piece = member.unused_data if member.eof else member.unconsumed_tail
+            left = member.unused_data if member.eof else member.unconsumed_tail
     if fed and not member.eof:
         raise CorruptError(f"the {name} data ends too early")

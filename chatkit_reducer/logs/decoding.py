@@ -5,8 +5,8 @@ makes events of the rest, and goes on behind what cannot be read. Bytes in piece
 the same records.
 
 Most blocks take the fast way: all frames as the elements of one JSON array, which one msgspec call
-decodes. It counts only if it gives what reading frame by frame gives (see `Framing.as_array`); every
-other block is read frame by frame.
+decodes. It counts only if it gives what reading frame by frame gives (see `Framing.as_array`);
+every other block is read frame by frame.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EXCERPT = 80
 
 
 class Record(Struct, frozen=True, gc=False):
-    """One entry of a log: an event, or what could not be read as one, and what the log says of it."""
+    """One entry of a log: an event, or what is none, with what the log says of it."""
 
     event: Event | Unreadable
     thread: str | None = None
@@ -57,13 +57,13 @@ _enveloped = msgspec.json.Decoder(list[_Envelope])
 
 
 class LogDecoder:
-    """Bytes of a log in, records out; no I/O.
+    r"""Bytes of a log in, records out; no I/O.
 
     >>> from chatkit_reducer.logs import LogDecoder
     >>> decoder = LogDecoder()
     >>> decoder.feed(b'data: {"type": "thread.item.rem')
     []
-    >>> [record.event for record in decoder.feed(b'oved", "item_id": "msg_1"}\\n\\n')]
+    >>> [record.event for record in decoder.feed(b'oved", "item_id": "msg_1"}\n\n')]
     [ThreadItemRemoved(item_id='msg_1', extra=UNSET)]
     >>> decoder.close()
     []

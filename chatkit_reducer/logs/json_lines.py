@@ -64,10 +64,10 @@ def encode_json_line(
     event: Event,
     *,
     sequence: int | str | None = None,
-    time: int | float | str | None = None,
+    time: float | str | None = None,
     thread: str | None = None,
 ) -> bytes:
-    """One event as a line, newline included: bare, or in an envelope if there is anything for one."""
+    """One event as a line, newline included; in an envelope if there is anything for one."""
     text = encode(event)
     if sequence is None and time is None and thread is None:
         return text + b"\n"

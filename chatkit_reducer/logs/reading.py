@@ -50,7 +50,7 @@ def read_records(
 ) -> Iterator[Record]:
     """The entries of a log, one by one: events, and what the log says of each.
 
-    Args and errors are those of `read`; `on_progress` is called with the number of bytes read so far.
+    Args and errors are those of `read`; `on_progress` is told the number of bytes read so far.
     """
     decoder = LogDecoder(max_event_bytes=max_event_bytes)
     for block in blocks(log, decoder, on_progress):
@@ -81,7 +81,7 @@ def _first(records: Iterable[Record], count: int) -> Iterator[Record]:
 def blocks(
     log: Log, decoder: LogDecoder, on_progress: OnProgress | None = None
 ) -> Iterator[Block | Unreadable]:
-    """The blocks of a log, for the decoder that is given; last, what was wrong with its compression."""
+    """The blocks of a log for this decoder; last, what was wrong with its compression."""
     corrupt: CorruptError | None = None
     with _opened(log) as file:
         try:

@@ -57,7 +57,7 @@ def replay(
         events = (record.event for record in first(records, until))
         return fold(events, state, strict=strict)
     decoder = LogDecoder(max_event_bytes=max_event_bytes)
-    replaying = _Replay(decoder, state, strict)
+    replaying = _Replay(decoder, state, strict=strict)
     for block in blocks(log, decoder, on_progress):
         replaying.take(block)
     return replaying.state()
@@ -72,7 +72,7 @@ class _Replay:
     twice: so it is made when a whole block was a run, and dropped at the first that is not.
     """
 
-    def __init__(self, decoder: LogDecoder, state: ThreadState, strict: bool) -> None:
+    def __init__(self, decoder: LogDecoder, state: ThreadState, *, strict: bool) -> None:
         self._decoder = decoder
         self._folding = Folding(state, strict=strict)
         self._text: tuple[str, int] = ("", 0)

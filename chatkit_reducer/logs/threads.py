@@ -14,7 +14,7 @@ from chatkit_reducer.events import (
     ThreadItemUpdated,
     ThreadUpdated,
 )
-from chatkit_reducer.folding import fold
+from chatkit_reducer.folding import Folding
 from chatkit_reducer.logs.decoding import DEFAULT_MAX_EVENT_BYTES, Record
 from chatkit_reducer.logs.reading import Log, OnProgress, first, read_records
 from chatkit_reducer.state import ThreadState
@@ -43,13 +43,17 @@ def replay_threads(
     if until is not None:
         records = first(records, until)
     states: dict[str | None, ThreadState] = {}
+    position = 0
     for thread, run in groupby(by_thread(records), key=_thread):
         if None in states:  # what came before any thread was named belongs to the first
             states[thread] = states.pop(None)
-        states[thread] = fold(
-            (record.event for _, record in run), states.get(thread), strict=strict
-        )
+        folding = Folding(states.get(thread, _EMPTY), strict=strict, position=position)
+        folding.take(record.event for _, record in run)
+        states[thread], position = folding.state(), folding.position
     return states
+
+
+_EMPTY = ThreadState()
 
 
 def _thread(routed: tuple[str | None, Record]) -> str | None:

@@ -86,7 +86,7 @@ def _opened(log: Log) -> Iterator[BinaryIO]:
 
 def _zstd_writer(raw: BinaryIO) -> BinaryIO:
     try:
-        import zstandard  # noqa: PLC0415  # an extra: only a zstd log needs it
+        import zstandard  # an extra: only a zstd log needs it
     except ImportError:
         raise LogError(
             "the log is to be compressed with zstd: pip install 'chatkit-reducer[zstd]' for that"
