@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chatkit_reducer.anomalies import Anomaly
 
-__all__ = ["AnomalyError", "ChatKitReducerError", "DecodeError", "EncodeError", "LogError"]
+__all__ = [
+    "AnomalyError",
+    "ChatKitReducerError",
+    "DecodeError",
+    "EncodeError",
+    "LogError",
+    "PolicyError",
+    "SnapshotError",
+]
 
 
 class ChatKitReducerError(Exception):
@@ -29,6 +37,14 @@ class EncodeError(ChatKitReducerError, ValueError):
 
 class LogError(ChatKitReducerError, OSError):
     """A log cannot be read or written at all: it is missing, or needs a library that is missing."""
+
+
+class PolicyError(ChatKitReducerError, ValueError):
+    """A policy leaves a case open, has a row that can never match, or is written wrongly."""
+
+
+class SnapshotError(ChatKitReducerError, ValueError):
+    """A snapshot is of a version that this release does not know, or is damaged."""
 
 
 class AnomalyError(ChatKitReducerError, ValueError):

@@ -117,7 +117,8 @@ def touched_by(event: e.Event | e.Unreadable) -> set[Any]:
     if isinstance(event, e.ThreadItemAdded | e.ThreadItemDone | e.ThreadItemReplaced):
         return {text(event.item.get("id")).strip('"')}
     if isinstance(event, e.ThreadCreated):
-        return {text(item.get("id")).strip('"') for item in event.thread["items"]["data"]}
+        listed = event.thread["items"]["data"]
+        return {text(item.get("id")).strip('"') for item in listed if isinstance(item, dict)}
     return set()
 
 

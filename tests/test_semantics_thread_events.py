@@ -18,7 +18,7 @@ from chatkit_reducer.events import (
 )
 from chatkit_reducer.items import HIDDEN_TYPES
 from chatkit_reducer.lifecycle import Phase
-from chatkit_reducer.state import Progress
+from chatkit_reducer.book import Progress
 from chatkit_reducer.testing.examples import (
     added,
     done,

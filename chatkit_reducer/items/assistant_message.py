@@ -18,11 +18,13 @@ from chatkit_reducer.events import (
     AssistantMessageContentPartTextDelta,
     Json,
     ThreadItemUpdated,
+    Update,
 )
 from chatkit_reducer.items.base import (
     END,
     Events,
     ItemState,
+    Seen,
     Taken,
     is_list_of_objects,
     negative_index,
@@ -78,6 +80,11 @@ class Part(Struct, frozen=True, gc=False, eq=False):
             plain["annotations"] = list(self.annotations)
         return plain
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether its text is white space at most. A part without a text shows something else."""
+        return self.text is not None and not any(piece.strip() for piece in self.text)
+
     def longer(self, delta: str) -> Part:
         """This part, which has a text, with more of it."""
         if not delta or self.text is None:
@@ -131,6 +138,32 @@ class AssistantMessage(ItemState, frozen=True, gc=False, eq=False):
             return tuple([Part.parse(part) for part in self.json["content"]])
         return self._parts
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all its text is white space, or there is none; padding is no text either.
+
+        As in openai-chatkit 1.6.5, `chatkit/server.py`, `ChatKitServer.handle_stream_cancelled`.
+        """
+        return all(part.is_blank for part in self.parts)
+
+    @property
+    def seen(self) -> Seen:
+        """The characters of its text."""
+        texts = [part.text for part in self.parts if part.text is not None]
+        return Seen(characters=sum(len(piece) for text in texts for piece in text))
+
+    def updates_to(self, other: ItemState) -> list[Update] | None:
+        """Text and citations added where that is all, else whole parts; none can be taken away."""
+        if not isinstance(other, AssistantMessage) or len(self.parts) > len(other.parts):
+            return None
+        if not same_json({**self.json, "content": []}, {**other.json, "content": []}):
+            return None
+        updates: list[Update] = []
+        for index, part in enumerate(other.parts):
+            before = self.parts[index] if index < len(self.parts) else None
+            updates += _part_updates(index, before, part)
+        return updates
+
     def plain(self) -> Json:
         """The item as plain JSON data that shares its insides with the state."""
         if self._parts is None:
@@ -152,6 +185,34 @@ class AssistantMessage(ItemState, frozen=True, gc=False, eq=False):
         ):
             return self
         return self.with_part(index, Part(part.json, text, part.annotations))
+
+
+def _part_updates(index: int, before: Part | None, after: Part) -> list[Update]:
+    if before is None:
+        return [AssistantMessageContentPartAdded(index, after.plain())]
+    if before == after:
+        return []
+    grown = _growth(index, before, after)
+    return [AssistantMessageContentPartAdded(index, after.plain())] if grown is None else grown
+
+
+def _growth(index: int, before: Part, after: Part) -> list[Update] | None:
+    """The deltas between two states of a part; None if one does not begin with the other."""
+    if before.text is None or after.text is None:
+        return None
+    old, new = "".join(before.text), "".join(after.text)
+    cited, citing = list(before.annotations or ()), list(after.annotations or ())
+    if not new.startswith(old) or not same_json(cited, citing[: len(cited)]):
+        return None
+    updates: list[Update] = []
+    if len(new) > len(old):
+        updates.append(AssistantMessageContentPartTextDelta(index, new[len(old) :]))
+    updates += [
+        AssistantMessageContentPartAnnotationAdded(index, place, annotation)
+        for place, annotation in enumerate(citing)
+        if place >= len(cited)
+    ]
+    return updates
 
 
 def padded(parts: tuple[Part, ...], index: int) -> tuple[Part, ...]:

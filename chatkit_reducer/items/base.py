@@ -18,6 +18,7 @@ __all__ = [
     "Events",
     "ItemDraft",
     "ItemState",
+    "Seen",
     "Taken",
     "is_list_of_objects",
     "misfit",
@@ -54,6 +55,32 @@ class ItemDraft(Protocol):
         ...
 
 
+class Seen(Struct, frozen=True, gc=False):
+    """How much of an item, or of several, people have before their eyes."""
+
+    characters: int = 0
+    """Of the assistant's text, in messages and in widgets."""
+    tasks: int = 0
+    widgets: int = 0
+    images: int = 0
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(
+            self.characters + other.characters,
+            self.tasks + other.tasks,
+            self.widgets + other.widgets,
+            self.images + other.images,
+        )
+
+    def __sub__(self, other: Seen) -> Seen:
+        return Seen(
+            self.characters - other.characters,
+            self.tasks - other.tasks,
+            self.widgets - other.widgets,
+            self.images - other.images,
+        )
+
+
 class ItemState(Struct, frozen=True, gc=False, eq=False):
     """One item of a thread, as it is now.
 
@@ -81,6 +108,24 @@ class ItemState(Struct, frozen=True, gc=False, eq=False):
     def to_json(self) -> Json:
         """The plain ChatKit JSON mapping of the item, yours to change."""
         return json_copy(self.plain())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to see in it. Of a type that nobody knows, nobody can tell."""
+        return False
+
+    @property
+    def seen(self) -> Seen:
+        """How much there is to see in it."""
+        return Seen()
+
+    def sealed(self) -> ItemState:
+        """This item with nothing in it that claims to be running; itself if nothing does."""
+        return self
+
+    def updates_to(self, other: ItemState) -> list[Update] | None:
+        """The updates that turn this item into another of its type; None if none can."""
+        return None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ItemState):

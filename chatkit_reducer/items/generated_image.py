@@ -6,8 +6,8 @@ this state (see `ThreadState.progress`).
 
 from __future__ import annotations
 
-from chatkit_reducer.events import GeneratedImageUpdated, Json
-from chatkit_reducer.items.base import ItemState
+from chatkit_reducer.events import GeneratedImageUpdated, Json, Update
+from chatkit_reducer.items.base import ItemState, Seen
 from chatkit_reducer.json_values import same_json
 
 __all__ = ["REDUCERS", "GeneratedImage", "set_image"]
@@ -20,6 +20,24 @@ class GeneratedImage(ItemState, frozen=True, gc=False, eq=False):
     def parse(cls, json: Json) -> GeneratedImage:
         """The state of an item mapping; any mapping will do."""
         return cls(json)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no image yet."""
+        return self.json.get("image") is None
+
+    @property
+    def seen(self) -> Seen:
+        """One image, or none yet."""
+        return Seen(images=0 if self.is_empty else 1)
+
+    def updates_to(self, other: ItemState) -> list[Update] | None:
+        """Another image; the rest of the item cannot be updated."""
+        mine, theirs = ({k: v for k, v in i.json.items() if k != "image"} for i in (self, other))
+        image = other.json.get("image")
+        if not isinstance(image, dict) or not same_json(mine, theirs):
+            return None
+        return [] if same_json(self.json.get("image"), image) else [GeneratedImageUpdated(image)]
 
 
 def set_image(item: GeneratedImage, update: GeneratedImageUpdated) -> GeneratedImage:

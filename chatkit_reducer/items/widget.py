@@ -26,7 +26,8 @@ from chatkit_reducer.events import (
     WidgetRootUpdated,
     WidgetStreamingTextValueDelta,
 )
-from chatkit_reducer.items.base import END, Events, ItemState, Taken
+from chatkit_reducer.items.base import END, Events, ItemState, Seen, Taken
+from chatkit_reducer.items.widget_updates import updates_between
 from chatkit_reducer.json_values import same_json
 from chatkit_reducer.persistent import EMPTY_MAP, Map, SharedList
 
@@ -39,6 +40,10 @@ __all__ = [
     "set_component",
     "set_root",
 ]
+
+
+_TEXTS = frozenset({"Caption", "Markdown", "Text", "Title"})
+_FRAMES = frozenset({"Basic", "Box", "Card", "Col", "Form", "ListView", "ListViewItem", "Row"})
 
 
 class _Node(Struct, frozen=True, gc=False):
@@ -168,6 +173,38 @@ class Widget(ItemState, frozen=True, gc=False, eq=False):
         """The root component, edits included: read, never write."""
         return self.tree.with_components(self._edited())
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no component in it shows anything; see `_shows`."""
+        return not any(_shows(node.json) for node in Tree(self.root).nodes)
+
+    @property
+    def seen(self) -> Seen:
+        """One widget, unless it is empty, and the characters of its texts."""
+        components = [node.json for node in Tree(self.root).nodes]
+        characters = sum(len(_text_of(component)) for component in components)
+        return Seen(characters=characters, widgets=1 if any(map(_shows, components)) else 0)
+
+    def sealed(self) -> Widget:
+        """Components that say `streaming: true` say `false`."""
+        tree = Tree(self.root)
+        streaming = {
+            node.number: {**node.json, "streaming": False}
+            for node in tree.nodes
+            if node.json.get("streaming") is True
+        }
+        return Widget(self.json, Tree(tree.with_components(streaming))) if streaming else self
+
+    def updates_to(self, other: ItemState) -> list[Update] | None:
+        """Text where it grew, components where they can be found by their id, else the root."""
+        if not isinstance(other, Widget):
+            return None
+        if not same_json({**self.json, "widget": None}, {**other.json, "widget": None}):
+            return None
+        after = other.root
+        updates = updates_between(self.root, after)
+        return updates if _leads_to(self, updates, after) else [WidgetRootUpdated(after)]
+
     def plain(self) -> Json:
         """The item as plain JSON data that shares its insides with the state."""
         return {**self.json, "widget": self.root}
@@ -183,6 +220,32 @@ class Widget(ItemState, frozen=True, gc=False, eq=False):
     def _edited(self) -> dict[int, Json]:
         by_id = self.tree.by_id
         return {by_id[key].number: edit.plain() for key, edit in self.edits.items()}
+
+
+def _leads_to(item: Widget, updates: list[Update], root: Json) -> bool:
+    """Whether these updates make this root; an id that stands twice can lead them astray."""
+    state: Widget | Fault = item
+    for update in updates:
+        state = REDUCERS[type(update)](state, update)  # type: ignore[operator]
+        if type(state) is Fault:
+            return False
+    return same_json(state.root, root)  # type: ignore[union-attr]
+
+
+def _text_of(component: Json) -> str:
+    value = component.get("value")
+    return value if component.get("type") in _TEXTS and isinstance(value, str) else ""
+
+
+def _shows(component: Json) -> bool:
+    """Whether a component shows anything of its own.
+
+    A text shows what is not blank; whatever has a place for children shows these and no more. Of
+    all else, and of every type that nobody knows, it is taken for granted that it shows something.
+    """
+    if component.get("type") in _TEXTS:
+        return bool(_text_of(component).strip())
+    return component.get("type") not in _FRAMES and "children" not in component
 
 
 def append_value(item: Widget, update: WidgetStreamingTextValueDelta) -> Widget | Fault:

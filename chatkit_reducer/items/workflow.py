@@ -5,12 +5,14 @@ Reference: openai-chatkit 1.6.5, `chatkit/server.py`, `ChatKitServer._update_pen
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 from chatkit_reducer.anomalies import Fault, FaultKind
 from chatkit_reducer.events import (
     Json,
     ThreadItemUpdated,
+    Update,
     WorkflowTaskAdded,
     WorkflowTaskUpdated,
 )
@@ -18,6 +20,7 @@ from chatkit_reducer.items.base import (
     END,
     Events,
     ItemState,
+    Seen,
     Taken,
     is_list_of_objects,
     negative_index,
@@ -62,11 +65,56 @@ class Workflow(ItemState, frozen=True, gc=False, eq=False):
             return list(self.json["workflow"]["tasks"])
         return [task for _, task in sorted(self._by_index.items(), key=_index)]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no tasks, and no summary either."""
+        return not self.by_index.count and self.json["workflow"].get("summary") is None
+
+    @property
+    def seen(self) -> Seen:
+        """Its tasks."""
+        return Seen(tasks=len(self.by_index))
+
+    def sealed(self) -> Workflow:
+        """Tasks that say `loading` say `none`."""
+        tasks = self.tasks
+        rested = [at_rest(task) for task in tasks]
+        if all(map(is_, tasks, rested)):
+            return self
+        return Workflow.of(self.json, rested)
+
+    def updates_to(self, other: ItemState) -> list[Update] | None:
+        """Tasks replaced and added; none can be taken away, and the rest cannot be updated."""
+        if not isinstance(other, Workflow) or not same_json(self._shell, other._shell):
+            return None
+        before, after = self.tasks, other.tasks
+        if len(before) > len(after):
+            return None
+        updates: list[Update] = [
+            WorkflowTaskUpdated(index, task)
+            for index, task in enumerate(after[: len(before)])
+            if not same_json(before[index], task)
+        ]
+        updates += [WorkflowTaskAdded(i, task) for i, task in enumerate(after) if i >= len(before)]
+        return updates
+
+    @property
+    def _shell(self) -> Json:
+        """What no update can change."""
+        return {**self.json, "workflow": {**self.json["workflow"], "tasks": []}}
+
     def plain(self) -> Json:
         """The item as plain JSON data that shares its insides with the state."""
         if self._by_index is None:
             return self.json
         return {**self.json, "workflow": {**self.json["workflow"], "tasks": self.tasks}}
+
+
+def at_rest(task: Json) -> Json:
+    """The task, but with the status `none` where it says that it is loading."""
+    return (
+        {**task, "status_indicator": "none"} if task.get("status_indicator") == "loading" else task
+    )
 
 
 def _index(numbered: tuple[int, Json]) -> int:

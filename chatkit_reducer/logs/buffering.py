@@ -23,7 +23,7 @@ Block: TypeAlias = bytes | TooLarge
 """A run of whole frames, or what stood in the place of one."""
 
 _SEAM = 3  # the end of a frame, CR LF CR LF, can begin this many bytes before a piece
-_ENDS = 4  # the bytes of such an end, which do not count as part of a frame
+_ENDS = 6  # such an end, and a blank line before the frame: they do not count as part of it
 
 
 class FrameBuffer:
@@ -74,7 +74,10 @@ class FrameBuffer:
         found = end >= 0
         gone = data[:end] if found else data
         dropped.size += len(gone)
-        dropped.lines += self._framing.count_lines(gone)
+        # Together with the byte before them: the first may be the second half of a CR LF.
+        before = self._seam[-1:]
+        count = self._framing.count_lines
+        dropped.lines += count(before + gone) - count(before)
         self._seam = b"" if found else (self._seam + gone[-_SEAM:])[-_SEAM:]
         if not found:
             return b""

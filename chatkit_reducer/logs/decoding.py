@@ -127,7 +127,7 @@ class LogDecoder:
     def records(self, block: Block) -> list[Record]:
         """The records of a block."""
         if isinstance(block, TooLarge):
-            return [Record(self._too_large(block))]
+            return [self._dropped(block)]
         if self._in_envelopes:
             envelopes = self.decoded(block, _enveloped)
             if envelopes is not None:
@@ -170,15 +170,18 @@ class LogDecoder:
 
     def _one_by_one(self, block: bytes) -> list[Record]:
         assert self._framing is not None  # there is a block, so the format is known
-        records = [self._record(block, frame) for frame in self._framing.frames(block)]
+        records = [
+            self._record(block, frame)
+            for frame in self._framing.frames(block)
+            if frame.payload or frame.size > self._limit
+        ]
         self._offset += len(block)
         self._line += self._framing.count_lines(block)
         return records
 
     def _record(self, block: bytes, frame: Frame) -> Record:
         if frame.size > self._limit:
-            raw = block[frame.offset : frame.offset + frame.size]
-            return Record(self._unreadable(raw, frame.offset, frame.line, self._limit_reason))
+            return Record(self._too_large(block, frame))
         try:
             return self._read(frame)
         except DecodeError as error:
@@ -201,14 +204,16 @@ class LogDecoder:
     def _limit_reason(self) -> str:
         return f"the event is larger than {self._limit} bytes"
 
-    def _too_large(self, block: TooLarge) -> Unreadable:
-        raw = block.head.lstrip(b"\r\n")
-        blank = block.head[: len(block.head) - len(raw)]
-        lines = self._framing.count_lines(blank) if self._framing else 0
-        fault = self._unreadable(raw, len(blank), lines, self._limit_reason)
+    def _dropped(self, block: TooLarge) -> Record:
+        assert self._framing is not None  # there is a block, so the format is known
+        fault = self._too_large(block.head, next(iter(self._framing.frames(block.head))))
         self._offset += block.size
         self._line += block.lines
-        return fault
+        return Record(fault)
+
+    def _too_large(self, block: bytes, frame: Frame) -> Unreadable:
+        raw = block[frame.offset : frame.offset + self._limit]  # a frame that was dropped has that
+        return self._unreadable(raw, frame.offset, frame.line, self._limit_reason)
 
     def _unreadable(self, raw: bytes, offset: int, line: int, reason: str) -> Unreadable:
         return Unreadable(self._offset + offset, self._line + line, reason, _excerpt(raw))
@@ -222,7 +227,10 @@ def _excerpt(raw: bytes) -> str:
 
 
 def _is_envelope(value: Any) -> bool:
-    if not isinstance(value, dict) or value.get("type") in EVENT_TYPES:
+    if not isinstance(value, dict):
+        return False
+    kind = value.get("type")
+    if isinstance(kind, str) and kind in EVENT_TYPES:
         return False
     event = value.get("event")
     return isinstance(event, dict) and isinstance(event.get("type"), str)

@@ -45,7 +45,7 @@ class Framing(Protocol):
         ...
 
     def frames(self, block: bytes) -> Iterator[Frame]:
-        """The frames of a block, one by one. Those without any payload are left out."""
+        """The frames of a block, one by one. A blank one has no payload."""
         ...
 
     def count_lines(self, block: bytes) -> int:

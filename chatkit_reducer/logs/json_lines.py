@@ -38,18 +38,19 @@ class JsonLinesFraming:
         same block a newline in the place of a comma, make good for each other, and are accepted.)
         The replacement has another length, so that the number of lines comes with it.
         """
-        if not block.endswith(b"\n"):
+        torn = not block.endswith(b"\n")
+        if torn:
             block += b"\n"
         elements = block.replace(b"\n", b",\n")
         count = len(elements) - len(block)
-        return b"".join((b"[", memoryview(elements)[:-2], b"]")), count, count
+        return b"".join((b"[", memoryview(elements)[:-2], b"]")), count, count - torn
 
     def frames(self, block: bytes) -> Iterator[Frame]:
-        """The lines that are not blank."""
+        """The lines that are not empty; a blank one has no payload."""
         offset = 0
         for number, line in enumerate(block.split(b"\n")):
-            if line and not line.isspace():
-                yield Frame(line, offset, number, len(line))
+            if line:
+                yield Frame(b"" if line.isspace() else line, offset, number, len(line))
             offset += len(line) + 1
 
     def count_lines(self, block: bytes) -> int:

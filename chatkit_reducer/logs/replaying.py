@@ -88,9 +88,9 @@ class _Replay:
         self._run = None
         events = [block] if isinstance(block, Unreadable) else self._decoder.events(block)
         self._folding.take(events)
-        # All but the first event in one run, which has deltas of one text at both of its ends:
+        # All events in one run, but for the first perhaps, and deltas of one text at both ends:
         # nearly always that is all there was. If not, the next block finds out.
-        if self._folding.run_length == len(events) - 1 > 1:
+        if self._folding.run_length >= len(events) - 1 > 1:
             first, last = _text_of(events[1]), _text_of(events[-1])
             if last is not None and first == last:
                 self._text, self._run = last, _run_decoder(*last)

@@ -60,16 +60,17 @@ class SseFraming:
         return b"[%b]" % elements, lines // 2, lines
 
     def frames(self, block: bytes) -> Iterator[Frame]:
-        """The frames that have data."""
+        """The frames one by one; one of comments has no payload."""
         data: list[bytes] = []
         sequence: str | None = None
         start = first_line = end = 0
         for number, found in enumerate(_LINE.finditer(block)):
             line = found[1]
             if not line:
-                if any(data):
-                    yield Frame(b"\n".join(data), start, first_line, end - start, sequence)
-                data = []
+                if end > start:
+                    payload = b"\n".join(data) if any(data) else b""
+                    yield Frame(payload, start, first_line, end - start, sequence)
+                data, sequence = [], None
                 start, first_line = found.end(), number + 1
                 continue
             end = found.end(1)

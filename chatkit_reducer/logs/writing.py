@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from chatkit_reducer.logs.reading import Log
 from chatkit_reducer.logs.sse import SSE, encode_sse
 
 __all__ = ["write"]
+
+_FITS_A_LINE = re.compile(r"[^\0\r\n]*").fullmatch
 
 
 def write(
@@ -59,8 +62,10 @@ def _framing_of(log: Log, framing: Framing | None) -> Framing:
 
 
 def _encode_sse(record: Record, event: Event) -> bytes:
-    sequence = record.sequence
-    return encode_sse(event, event_id=None if sequence is None else str(sequence))
+    event_id = None if record.sequence is None else str(record.sequence)
+    if event_id is not None and not _FITS_A_LINE(event_id):
+        event_id = None  # the format has no place for it
+    return encode_sse(event, event_id=event_id)
 
 
 def _encode_json_line(record: Record, event: Event) -> bytes:

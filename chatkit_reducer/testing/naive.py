@@ -89,17 +89,16 @@ class NaiveThread:
     def _fault(self, kind: str, item_id: str | None) -> None:
         self.faults.append(NaiveFault(self.position, kind, item_id))
 
-    def _whole_item(self, kind: str, item: Json, *, named: bool = True) -> None:
+    def _whole_item(self, kind: str, item: Json) -> None:
         item_id = item.get("id")
         if not isinstance(item_id, str):
             self._fault("item_without_id", None)
             return
-        blamed = item_id if named else None
         if is_malformed(item):
-            self._fault("item_malformed", blamed)
+            self._fault("item_malformed", item_id)
         if kind == "thread.item.added":
             if item_id in self.items:
-                self._fault("item_already_present", blamed)
+                self._fault("item_already_present", item_id)
             self._make_pending(item_id)
         else:
             self.pending.discard(item_id)
@@ -146,7 +145,9 @@ class NaiveThread:
         if kind == "thread.created" and isinstance(stored, list):
             for item in stored:
                 if isinstance(item, dict):
-                    self._whole_item("thread.item.done", item, named=False)
+                    self._whole_item("thread.item.done", item)
+                else:
+                    self._fault("item_malformed", None)
 
 
 # --- updates: the item is changed in place --------------------------------------------------------

@@ -112,7 +112,7 @@ def side_events(*, unknown: bool) -> st.SearchStrategy[e.Event]:
     return known | st.builds(e.UnknownEvent, _foreign()) if unknown else known
 
 
-def threads(item: JsonObjects | None, *, unknown: bool) -> JsonObjects:
+def threads(item: st.SearchStrategy[Any] | None, *, unknown: bool) -> JsonObjects:
     """Threads with a page of such items, or with an empty one."""
     stored = st.builds(list) if item is None else st.lists(item, max_size=2)
     return objects(

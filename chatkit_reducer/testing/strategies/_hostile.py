@@ -154,12 +154,14 @@ def _wild_events(*, unknown: bool) -> st.SearchStrategy[e.Event]:
         update=updates_at(_INDICES, unknown=unknown),
         unknown=unknown,
     )
+    # A page of a thread may hold anything, too.
+    listed = weighted((6, item), (1, json_values(max_leaves=1)))
     return weighted(
         (5, updated),
         (3, build(e.ThreadItemAdded, item=item, unknown=unknown)),
         (1, build(e.ThreadItemDone, item=item, unknown=unknown)),
         (1, build(e.ThreadItemReplaced, item=item, unknown=unknown)),
-        (1, build(e.ThreadCreated, thread=threads(item, unknown=unknown), unknown=unknown)),
+        (2, build(e.ThreadCreated, thread=threads(listed, unknown=unknown), unknown=unknown)),
         (3, events(unknown=unknown)),
     )
 

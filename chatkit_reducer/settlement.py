@@ -1,0 +1,235 @@
+"""`settle`: what becomes of the items in flight, on paper.
+
+A settlement says what a store has to write and what a client has to be told. It writes and tells
+nothing itself: that is for `supervise`, or for any code of your own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import attrs
+from msgspec import UNSET
+
+from chatkit_reducer.book import Entry
+from chatkit_reducer.events import (
+    Event,
+    Json,
+    ThreadItemDone,
+    ThreadItemRemoved,
+    ThreadItemReplaced,
+)
+from chatkit_reducer.items import HIDDEN_TYPES, ItemState
+from chatkit_reducer.lifecycle import Phase
+from chatkit_reducer.policy import Case, Cause, Content, Decision, Marker, Origin, Policy, Row
+from chatkit_reducer.state import ThreadState
+
+__all__ = ["Settlement", "Verdict", "Write", "settle"]
+
+
+@attrs.frozen
+class Write:
+    """One thing that a store has to do: `add` a new item, or `save` one that it has."""
+
+    op: Literal["add", "save"]
+    item: Json
+    """The plain ChatKit JSON of the item."""
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What became of one item, and the row of the table that decided it."""
+
+    item: ItemState
+    """The item as people saw it last."""
+    case: Case
+    row: Row
+    base: ItemState | None
+    """The copy that the store has, if it has one."""
+    sealed: ItemState
+    """The item as it is written if it is persisted: with nothing in it that claims to run."""
+
+    @property
+    def decision(self) -> Decision:
+        """Persist, discard or stale."""
+        return self.row.decision
+
+    @property
+    def write(self) -> Write | None:
+        """What the store has to do about it; None for nothing."""
+        if self.decision is not Decision.PERSIST:
+            return None
+        return Write("add" if self.base is None else "save", self.sealed.to_json())
+
+    @property
+    def event(self) -> Event | None:
+        """What brings a client in line with the store; None for nothing.
+
+        A stale item is left as people saw it: that it differs from the store is the point of it. A
+        hidden one is never shown to a client.
+        """
+        if self.decision is Decision.PERSIST:
+            return None if self._is_hidden else ThreadItemDone(self.sealed.to_json())
+        if self.decision is Decision.STALE:
+            return None
+        if self.base is None:
+            return ThreadItemRemoved(self.item.id)
+        return None if self._is_hidden else ThreadItemReplaced(self.base.to_json())
+
+    @property
+    def _is_hidden(self) -> bool:
+        return self.item.type in HIDDEN_TYPES
+
+
+@attrs.frozen(kw_only=True)
+class Settlement:
+    """What becomes of a thread whose stream has ended."""
+
+    policy: Policy
+    cause: Cause
+    verdicts: tuple[Verdict, ...]
+    """One for each item in flight, in thread order."""
+    marker: Marker | None
+    """What the policy wants noted; None where it wants nothing, or where it would do harm."""
+    marker_item: Json | None
+    """The marker as an item, if the caller gave the id and the time that it needs."""
+
+    @property
+    def persist(self) -> tuple[ItemState, ...]:
+        """The items to be written, sealed."""
+        return tuple(v.sealed for v in self.verdicts if v.decision is Decision.PERSIST)
+
+    @property
+    def discard(self) -> tuple[ItemState, ...]:
+        """The items to be dropped, as people saw them last."""
+        return tuple(v.item for v in self.verdicts if v.decision is Decision.DISCARD)
+
+    @property
+    def stale(self) -> tuple[ItemState, ...]:
+        """The items of which the store has another copy than people saw, as they saw them."""
+        return tuple(v.item for v in self.verdicts if v.decision is Decision.STALE)
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """All that a store has to do, in order: the items in thread order, the marker last."""
+        items = tuple(v.write for v in self.verdicts if v.write is not None)
+        return items if self.marker_item is None else (*items, Write("add", self.marker_item))
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What brings a client in line with the store, in thread order."""
+        return tuple(v.event for v in self.verdicts if v.event is not None)
+
+
+def settle(
+    state: ThreadState,
+    *,
+    policy: Policy,
+    cause: Cause | str,
+    delivered: ThreadState | None = None,
+    marker_id: str | None = None,
+    marker_time: str | None = None,
+    marker_content: Any = UNSET,
+    thread_id: str | None = None,
+) -> Settlement:
+    """What becomes of every item in flight when a stream has ended.
+
+    Total: each item in flight is in exactly one of persist, discard and stale, whatever its type.
+    What was stored stays untouched.
+
+    Args:
+        state: the thread as the events made it.
+        policy: the table; a preset of `chatkit_reducer.policies`, or one of your own.
+        cause: how the stream ended.
+        delivered: the thread as of the last event whose store write is known to have happened, if
+            that is not all of them. Items done since are in doubt: they count as complete.
+        marker_id: an id for the marker, made by the caller: the core makes none.
+        marker_time: its `created_at`, likewise: the core knows no clock.
+        marker_content: its content, for a policy that leaves that to the application.
+        thread_id: the thread of the marker; found in the thread if left out.
+
+    Raises:
+        ValueError: `cause` is none of those there are, or the policy wants a marker whose content
+            the caller has to give, and only id and time were given.
+    """
+    cause = Cause(cause)
+    verdicts = tuple(_verdicts(state, delivered or state, policy, cause))
+    marker = policy.marker if policy.marker and cause in policy.marker.causes else None
+    if marker is not None and _waits_for_client(state, verdicts):
+        marker = None
+    item = None
+    if marker is not None and marker_id is not None and marker_time is not None:
+        item = {
+            "type": marker.item,
+            "id": marker_id,
+            "thread_id": thread_id or _thread_id(state),
+            "created_at": marker_time,
+            "content": _content(marker, marker_content),
+        }
+    return Settlement(
+        policy=policy, cause=cause, verdicts=verdicts, marker=marker, marker_item=item
+    )
+
+
+def _verdicts(
+    state: ThreadState, delivered: ThreadState, policy: Policy, cause: Cause
+) -> Iterator[Verdict]:
+    before = delivered.items.entries
+    for item_id, entry in state.items.entries.items():
+        known = before.get(item_id)
+        if entry.phase is not Phase.STORED:
+            content = Content.EMPTY if entry.item.is_empty else Content.PARTIAL
+            yield _verdict(entry.item, entry.base, content, policy, cause)
+        elif known is None or known.phase is not Phase.STORED or known.item is not entry.item:
+            yield _verdict(entry.item, _stored_copy(known), Content.COMPLETE, policy, cause)
+
+
+def _stored_copy(entry: Entry | None) -> ItemState | None:
+    if entry is None:
+        return None
+    return entry.item if entry.phase is Phase.STORED else entry.base
+
+
+def _verdict(
+    item: ItemState, base: ItemState | None, content: Content, policy: Policy, cause: Cause
+) -> Verdict:
+    origin = Origin.NEW if base is None else Origin.BASE
+    case = Case(item.type, origin, content, cause)
+    sealed = item if content is Content.COMPLETE else item.sealed()
+    return Verdict(item=item, case=case, row=policy.row_for(case), base=base, sealed=sealed)
+
+
+def _waits_for_client(state: ThreadState, verdicts: tuple[Verdict, ...]) -> bool:
+    """Whether the newest item that stays is a client tool call without an output yet.
+
+    The SDK looks at the newest item alone when the output arrives (1.6.5, `chatkit/server.py`,
+    `ChatKitServer._process_streaming_impl`, `ThreadsAddClientToolOutputReq`): with a marker behind
+    the call, the thread could never go on.
+    """
+    gone = {v.item.id for v in verdicts if v.base is None and v.decision is not Decision.PERSIST}
+    staying = [entry.item for key, entry in state.items.entries.items() if key not in gone]
+    newest = staying[-1] if staying else None
+    return (
+        newest is not None
+        and newest.type == "client_tool_call"
+        and newest.json.get("status", "pending") == "pending"
+    )
+
+
+def _thread_id(state: ThreadState) -> str | None:
+    thread = state.thread
+    if thread is not None and isinstance(thread.get("id"), str):
+        return str(thread["id"])
+    ids = (item.json.get("thread_id") for item in state.items.values())
+    return next((thread_id for thread_id in ids if isinstance(thread_id, str)), None)
+
+
+def _content(marker: Marker, given: Any) -> Any:
+    if marker.content is not None:
+        return marker.content
+    if given is UNSET:
+        raise ValueError(
+            "this policy leaves the content of its marker to the application: pass marker_content"
+        )
+    return given
