@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
 from operator import eq
 from typing import Any
@@ -107,6 +108,8 @@ def policy_from_toml(text: str) -> Policy:
 def _in_words(error: BaseException, kind: type | None) -> str:
     if isinstance(error, PolicyError):
         return str(error)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return f"expected one of {', '.join(kind)}"
     return cattrs.v.format_exception(error, kind)
 
 

@@ -152,8 +152,16 @@ def _item_id(event: Event | Unreadable) -> str | None:
 
 def with_book(state: ThreadState, book: Book, position: int) -> ThreadState:
     """The state with another book, and the same item and text outside of it."""
+    whole = None if state._index is None else open_item(state)  # the same object in both states
     return ThreadState(
-        book, state._open_id, state._open, state._index, state._cells, state._count, position
+        book,
+        state._open_id,
+        state._open,
+        state._index,
+        state._cells,
+        state._count,
+        position,
+        whole,
     )
 
 

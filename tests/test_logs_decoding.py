@@ -52,7 +52,7 @@ ENVELOPES = [
     b'{"seq":null,"thread":null,"event":%b,"note":[1]}' % GOOD[5],
     b'{"seq":1180591620717411303424,"time":-0.0,"event":%b}' % GOOD[6],
     b'{"seq":1.5,"thread":7,"time":[],"event":%b}' % GOOD[7],
-    b'{"type":"record","seq":3,"event":%b}' % GOOD[0],
+    b'{"type":null,"seq":3,"event":%b}' % GOOD[0],
 ]
 BAD = [
     b"{",
@@ -86,14 +86,29 @@ NEWLINES = [b"\n", b"\r\n", b"\r"]
 def sse_logs(draw: st.DrawFn) -> bytes:
     """Frames with all that the standard allows, and line ends of one kind or of all kinds."""
     newline = draw(st.sampled_from([*NEWLINES, b""]))
-    other = [b": comment", b":", b"event: message", b"id: 7", b"id:", b"id: a b", b"id: \0", b"x: y"]
+    other = [
+        b": comment",
+        b":",
+        b"event: message",
+        b"id: 7",
+        b"id:",
+        b"id: a b",
+        b"id: \0",
+        b"x: y",
+    ]
     lines: list[bytes] = []
     for text in draw(st.lists(TEXTS, max_size=6)):
-        lines += draw(st.lists(st.sampled_from([*other, b"retry: 5", b"data", b"data:"]), max_size=2))
-        lines += [b"data:" + draw(st.sampled_from([b"", b" "])) + line for line in _split(draw, text)]
+        lines += draw(
+            st.lists(st.sampled_from([*other, b"retry: 5", b"data", b"data:"]), max_size=2)
+        )
+        lines += [
+            b"data:" + draw(st.sampled_from([b"", b" "])) + line for line in _split(draw, text)
+        ]
         lines += draw(st.lists(st.sampled_from(other), max_size=1))
         lines += [b""] * draw(st.integers(1, 3))
-    lines += draw(st.lists(st.sampled_from([b"data: {", b": x", b"", b"data: " + GOOD[0]]), max_size=2))
+    lines += draw(
+        st.lists(st.sampled_from([b"data: {", b": x", b"", b"data: " + GOOD[0]]), max_size=2)
+    )
     ends = [newline or draw(st.sampled_from(NEWLINES)) for _ in lines]
     log = b"".join(line + end for line, end in zip(lines, ends, strict=True))
     torn = draw(st.integers(0, 3))
@@ -186,7 +201,7 @@ def expected(data: bytes, framing: Framing, limit: int = NO_LIMIT) -> list[Recor
 
 def record_of(piece: Piece) -> Record:
     value = decode_json(piece.text)
-    if isinstance(value, dict) and not any(value.get("type") == known for known in e.EVENT_TYPES):
+    if isinstance(value, dict) and not isinstance(value.get("type"), str):
         event = value.get("event")
         if isinstance(event, dict) and isinstance(event.get("type"), str):
             thread = pick(value, (str,), "thread", "thread_id")
@@ -350,9 +365,7 @@ def test_the_fast_way_in_short_logs(
 
 
 @pytest.mark.parametrize("framing", [SSE, JSON_LINES])
-def test_a_sound_block_goes_the_fast_way(
-    framing: Framing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sound_block_goes_the_fast_way(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LogDecoder, "_one_by_one", None)
     around = b"data: %b\n\n" if framing is SSE else b"%b\n"
     known = [event for event in EVENTS if not isinstance(event, e.UnknownEvent)][:4]
@@ -363,7 +376,7 @@ def test_a_sound_block_goes_the_fast_way(
 @pytest.mark.parametrize(
     ("framing", "data"),
     [
-        # Two lines that are one JSON array of one element, with a comma in the place of the newline.
+        # Two lines that are one element, once there is a comma in the place of the newline.
         (JSON_LINES, b'{"type":"thread.item.removed"\n"item_id":"a"}\n'),
         (SSE, b'data: {"type":"thread.item.removed"\n\ndata: "item_id":"a"}\n\n'),
         # One line with two elements.
@@ -420,7 +433,9 @@ REASONS = [
 @pytest.mark.parametrize(
     ("text", "reason"), [case[1:] for case in REASONS], ids=[case[0] for case in REASONS]
 )
-@pytest.mark.parametrize("around", [b"%b\n", b"data: %b\n\n", b"data: %b\r\n\r\n", b": x\ndata:%b\n\n"])
+@pytest.mark.parametrize(
+    "around", [b"%b\n", b"data: %b\n\n", b"data: %b\r\n\r\n", b": x\ndata:%b\n\n"]
+)
 @pytest.mark.parametrize("size", [7, 65536])
 def test_reading_goes_on_behind_what_cannot_be_read(
     text: bytes, reason: str, around: bytes, size: int
@@ -468,7 +483,9 @@ def test_an_excerpt_is_safe_to_print(text: str) -> None:
 # --- events that are too large -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("around", [b"%b\n", b"data: %b\n\n", b"data: %b\r\r", b"id: 1\r\ndata: %b\r\n\r\n"])
+@pytest.mark.parametrize(
+    "around", [b"%b\n", b"data: %b\n\n", b"data: %b\r\r", b"id: 1\r\ndata: %b\r\n\r\n"]
+)
 @pytest.mark.parametrize("size", [1, 3, 50, 64, 1000, 10_000])
 def test_an_event_that_is_too_large_is_skipped(around: bytes, size: int) -> None:
     large = encode(x.text_delta("a", "x" * 3000))
@@ -480,7 +497,9 @@ def test_an_event_that_is_too_large_is_skipped(around: bytes, size: int) -> None
     (fault,) = faults(records)
     assert fault.reason == "the event is larger than 200 bytes"
     assert (fault.offset, fault.line) == (2 * len(small), line_at(data, 2 * len(small)))
-    assert fault.excerpt == (around % large)[:80].decode().replace("\r", "�").replace("\n", "�") + "…"
+    assert (
+        fault.excerpt == (around % large)[:80].decode().replace("\r", "�").replace("\n", "�") + "…"
+    )
 
 
 def line_at(data: bytes, offset: int) -> int:
@@ -562,7 +581,9 @@ def test_what_says_nothing_yet_may_still_be_anything(head: bytes) -> None:
     assert detect(head + b"x" * 70_000, final=False) is JSON_LINES
 
 
-@given(st.sampled_from([b"data: %b\n\n", b"%b\n"]), st.sampled_from([b"", b"rub\r\nbish\n\n"]), CUTS)
+@given(
+    st.sampled_from([b"data: %b\n\n", b"%b\n"]), st.sampled_from([b"", b"rub\r\nbish\n\n"]), CUTS
+)
 def test_rubbish_before_the_first_line_hides_no_event(
     around: bytes, rubbish: bytes, places: list[int]
 ) -> None:
@@ -576,7 +597,8 @@ def test_rubbish_before_the_first_line_hides_no_event(
 @pytest.mark.parametrize("data", [b"", b"\n", b" \r\n\n\t", BOM, BOM + b"\n", b" " * 70_000])
 def test_a_log_without_anything(data: bytes) -> None:
     assert decoded([data]) == []
-    assert decoded([data[n : n + 1] for n in range(len(data))]) == []
+    size = max(1, len(data) // 100)
+    assert decoded([data[n : n + size] for n in range(0, len(data), size)]) == []
 
 
 def test_a_log_of_rubbish_alone() -> None:

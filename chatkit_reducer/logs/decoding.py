@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from chatkit_reducer.codec import MALFORMED, decode_json, from_json
 from chatkit_reducer.errors import DecodeError
-from chatkit_reducer.events import EVENT_TYPES, Event, Json, KnownEvent, Unreadable
+from chatkit_reducer.events import Event, Json, KnownEvent, Unreadable
 from chatkit_reducer.logs.buffering import Block, FrameBuffer, TooLarge
 from chatkit_reducer.logs.detection import detect
 from chatkit_reducer.logs.framing import Frame, Framing
@@ -227,11 +227,8 @@ def _excerpt(raw: bytes) -> str:
 
 
 def _is_envelope(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    kind = value.get("type")
-    if isinstance(kind, str) and kind in EVENT_TYPES:
-        return False
+    if not isinstance(value, dict) or isinstance(value.get("type"), str):
+        return False  # what has a type is an event, perhaps one that nobody knows yet
     event = value.get("event")
     return isinstance(event, dict) and isinstance(event.get("type"), str)
 

@@ -80,7 +80,7 @@ def _opened(log: Log) -> Iterator[BinaryIO]:
     path = Path(log)
     with path.open("wb") as raw:
         if path.suffix == ".gz":
-            with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as file:
+            with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as file:
                 yield cast(BinaryIO, file)
         elif path.suffix == ".zst":
             with _zstd_writer(raw) as file:

@@ -1,0 +1,30 @@
+"""The tables in the documents are those of the presets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chatkit_reducer.cli.policy_table import markdown
+from chatkit_reducer.policies import PRESETS
+
+ROOT = Path(__file__).parent.parent
+COPY = re.compile(r"<!-- policy: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
+COPIES = [
+    pytest.param(document, *found, id=f"{document}: {found[0]}")
+    for document in ("README.md", "docs/policy.md")
+    for found in COPY.findall((ROOT / document).read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("document", "name", "copy"), COPIES)
+def test_a_table_in_a_document_is_that_of_the_preset(document: str, name: str, copy: str) -> None:
+    assert copy.strip() == markdown(PRESETS[name]).strip(), (
+        f"{document}: put the output of `chatkit-reducer policy {name} --markdown` there"
+    )
+
+
+def test_every_preset_is_in_the_document() -> None:
+    assert {param.values[1] for param in COPIES} == set(PRESETS)
