@@ -121,12 +121,12 @@ class Draft:
         self._base = book
         self._entries: dict[str, Entry | None] = {}
         self._pending: dict[str, int | None] = {}
-        self.next_order = book.next_order
-        self.anomalies = book.anomalies
-        self.thread = book.thread
-        self.error = book.error
-        self.progress = book.progress
-        self.stream_options = book.stream_options
+        self.next_order: int = book.next_order
+        self.anomalies: SharedList[Anomaly] = book.anomalies
+        self.thread: Json | None = book.thread
+        self.error: ErrorEvent | None = book.error
+        self.progress: Progress | None = book.progress
+        self.stream_options: Json | None = book.stream_options
 
     def entry(self, item_id: str) -> Entry | None:
         """The item with this id, or None."""

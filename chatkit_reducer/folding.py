@@ -67,10 +67,10 @@ class Folding:
         draft = cast(Book, Draft(state._book))
         self._start = self._now = with_book(state, draft, state.position)
         self._item: ItemDraft | None = None
-        self.position = state.position if position is None else position
+        self.position: int = state.position if position is None else position
         """How many events of the stream were taken."""
         self._strict = strict
-        self.run_length = 0
+        self.run_length: int = 0
         """How many events the newest run of updates had that an item draft took."""
 
     def take(self, events: Iterable[Event | Unreadable]) -> None:

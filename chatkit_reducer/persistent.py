@@ -83,8 +83,6 @@ class SharedList(Struct, Generic[T], frozen=True, gc=False, eq=False):
         # A Struct without an equality of its own brings an inequality, which is that of identity.
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]  # its values may be JSON, which has no hash
-
 
 _BITS = 5
 _MASK = (1 << _BITS) - 1
@@ -160,8 +158,6 @@ class Map(Struct, Generic[K, V], frozen=True, gc=False, eq=False):
     def __ne__(self, other: object) -> bool:
         # A Struct without an equality of its own brings an inequality, which is that of identity.
         return not self == other
-
-    __hash__ = None  # type: ignore[assignment]  # its values may be JSON, which has no hash
 
 
 def _put(node: _Node, key: Any, value: Any, bits: int, shift: int) -> _Node:

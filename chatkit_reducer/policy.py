@@ -75,6 +75,10 @@ class Cause(StrEnum):
     TIMED_OUT = "timed_out"
     CRASHED = "crashed"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Cause:
+        raise PolicyError(f"{value!r} is none of {', '.join(cls)}")
+
 
 class Decision(StrEnum):
     """What becomes of an item."""
@@ -155,7 +159,13 @@ def as_decision(value: object) -> Decision:
 
 def _in_words(_: object, attribute: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise PolicyError(f"a row needs a {attribute.name}: a text that is not blank")
+        raise PolicyError(f"`{attribute.name}` must be a text that is not blank, not {value!r}")
+
+
+def _item_type(row: object, attribute: attrs.Attribute[str], value: object) -> None:
+    _in_words(row, attribute, value)
+    if value == SOME_OTHER_TYPE:
+        raise PolicyError(f"`item` cannot be {value!r}: write {ANY!r} for every type")
 
 
 @attrs.frozen(kw_only=True)
@@ -166,7 +176,7 @@ class Row:
         PolicyError: a value is none of those there are, or the reason is blank.
     """
 
-    item: str = attrs.field(default=ANY, validator=_in_words)
+    item: str = attrs.field(default=ANY, validator=_item_type)
     origin: OriginOrAny = attrs.field(default="*", converter=as_origin)
     content: ContentOrAny = attrs.field(default="*", converter=as_content)
     cause: CauseOrAny = attrs.field(default="*", converter=as_cause)
@@ -195,6 +205,12 @@ def _tuple(rows: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def _are_rows(_: object, __: attrs.Attribute[tuple[Row, ...]], rows: Iterable[object]) -> None:
+    strangers = [row for row in rows if not isinstance(row, Row)]
+    if strangers:
+        raise PolicyError(f"`rows` must be values of class Row, and {strangers[0]!r} is none")
+
+
 def _hidden_type(_: object, __: attrs.Attribute[str], value: str) -> None:
     if value not in ("sdk_hidden_context", "hidden_context_item"):
         raise PolicyError(
@@ -211,15 +227,21 @@ class Marker:
     """
 
     content: str | None = None
-    causes: frozenset[Cause] = attrs.field(default=(Cause.CANCELLED,), converter=_causes)
+    causes: frozenset[Cause] = attrs.field(default=frozenset({Cause.CANCELLED}), converter=_causes)
     """The ends that it is written for."""
     item: str = attrs.field(default="sdk_hidden_context", validator=_hidden_type)
     """The type of the item."""
 
     def __attrs_post_init__(self) -> None:
+        if self.content is not None and not isinstance(self.content, str):
+            raise PolicyError(
+                f"`content` of a marker must be a text, not {self.content!r}: leave it out, and "
+                "give the content when you settle"
+            )
         if self.content is None and self.item == "sdk_hidden_context":
             raise PolicyError(
-                "a marker without a text is a hidden_context_item: an sdk_hidden_context holds text"
+                "an sdk_hidden_context holds text: give the marker a `content`, or make its `item` "
+                "a hidden_context_item, whose content is given when you settle"
             )
 
 
@@ -240,7 +262,7 @@ class Policy:
     """
 
     name: str = attrs.field(validator=_in_words)
-    rows: tuple[Row, ...] = attrs.field(converter=_tuple)
+    rows: tuple[Row, ...] = attrs.field(converter=_tuple, validator=_are_rows)
     marker: Marker | None = None
     about: str = ""
     """What it is for, in a sentence."""
@@ -252,10 +274,13 @@ class Policy:
         dead = [number for number in range(len(self.rows)) if number not in reached]
         faults = []
         if opened:
-            faults.append(f"no row decides for {_some(opened)}")
+            faults.append(f"no row decides for {_some(opened)}: add a row that does")
         if dead:
             rows = "; ".join(f"row {number + 1} ({self.rows[number]})" for number in dead)
-            faults.append(f"rows above it match first, so this can never match: {rows}")
+            faults.append(
+                f"rows above it match first, so this can never match: {rows}; move it up, or leave "
+                "it out"
+            )
         if faults:
             raise PolicyError(f"policy {self.name!r}: {'; and '.join(faults)}")
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from operator import eq
 from typing import Any
@@ -64,22 +63,39 @@ def _call(read: Callable[[object], object], value: object, _: object) -> object:
     return read(value)
 
 
+def _checked(
+    kind: type, words: str, hook: Callable[[Any, Any], Any], value: object, to: Any
+) -> Any:
+    if not isinstance(value, kind):
+        raise PolicyError(f"expected {words}, got {value!r}")
+    return hook(value, to)
+
+
 _converter = cattrs.Converter(forbid_extra_keys=True)
-# cattrs would turn a number into the text of it; in a file that people write, that hides a slip.
-_converter.register_structure_hook_func(lambda kind: kind is str, lambda value, _: _text(value))
 for _kind, _read in (
     (OriginOrAny, as_origin),
     (ContentOrAny, as_content),
     (CauseOrAny, as_cause),
-    (Decision, as_decision),
 ):
     _converter.register_structure_hook_func(partial(eq, _kind), partial(_call, _read))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise PolicyError(f"expected a text, got {value!r}")
-    return value
+# cattrs would turn a number into the text of it, and a text into the list of its characters; in a
+# file that people write, that hides a slip. What is inside of others comes first here.
+_converter.register_structure_hook(
+    str, partial(_checked, str, "a text", lambda value, _: str(value))
+)
+_converter.register_structure_hook(Decision, partial(_call, as_decision))
+_converter.register_structure_hook(Cause, lambda value, _: Cause(value))
+_SHAPES: tuple[tuple[Any, type, str], ...] = (
+    (frozenset[Cause], list, "a list of texts"),
+    (Marker, dict, "a table, or false for none"),
+    (Row, dict, "a table"),
+    (list[Row], list, "a list of tables, each under [[rows]]"),
+)
+for _to, _plain, _words in _SHAPES:
+    _hook = _converter.get_structure_hook(_to)
+    _converter.register_structure_hook_func(
+        partial(eq, _to), partial(_checked, _plain, _words, _hook)
+    )
 
 
 def policy_from_toml(text: str) -> Policy:
@@ -91,7 +107,7 @@ def policy_from_toml(text: str) -> Policy:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits; 5,000 brackets
         raise PolicyError(f"this is no TOML: {error}") from None
     without_marker = raw.get("marker") is False
     if without_marker:
@@ -108,8 +124,6 @@ def policy_from_toml(text: str) -> Policy:
 def _in_words(error: BaseException, kind: type | None) -> str:
     if isinstance(error, PolicyError):
         return str(error)
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return f"expected one of {', '.join(kind)}"
     return cattrs.v.format_exception(error, kind)
 
 

@@ -46,7 +46,9 @@ class Verdict:
     case: Case
     row: Row
     base: ItemState | None
-    """The copy that the store has, if it has one."""
+    """The copy that it falls back to, if there is one."""
+    stored: ItemState | None
+    """The copy that the store is known to have: the base, unless that is in doubt itself."""
     sealed: ItemState
     """The item as it is written if it is persisted: with nothing in it that claims to run."""
 
@@ -58,9 +60,15 @@ class Verdict:
     @property
     def write(self) -> Write | None:
         """What the store has to do about it; None for nothing."""
-        if self.decision is not Decision.PERSIST:
+        untouched = self.decision is not Decision.PERSIST and self.left is self.stored
+        if self.left is None or untouched:
             return None
-        return Write("add" if self.base is None else "save", self.sealed.to_json())
+        return Write("add" if self.stored is None else "save", self.left.to_json())
+
+    @property
+    def left(self) -> ItemState | None:
+        """What the store has of it in the end; None for nothing."""
+        return self.sealed if self.decision is Decision.PERSIST else self.base
 
     @property
     def event(self) -> Event | None:
@@ -69,17 +77,16 @@ class Verdict:
         A stale item is left as people saw it: that it differs from the store is the point of it. A
         hidden one is never shown to a client.
         """
-        if self.decision is Decision.PERSIST:
-            return None if self._is_hidden else ThreadItemDone(self.sealed.to_json())
         if self.decision is Decision.STALE:
             return None
-        if self.base is None:
+        if self.left is None:
             return ThreadItemRemoved(self.item.id)
-        return None if self._is_hidden else ThreadItemReplaced(self.base.to_json())
-
-    @property
-    def _is_hidden(self) -> bool:
-        return self.item.type in HIDDEN_TYPES
+        if self.left.type in HIDDEN_TYPES:
+            was_hidden = self.item.type in HIDDEN_TYPES
+            return None if was_hidden else ThreadItemRemoved(self.item.id)
+        if self.decision is Decision.PERSIST:
+            return ThreadItemDone(self.left.to_json())
+        return ThreadItemReplaced(self.left.to_json())
 
 
 @attrs.frozen(kw_only=True)
@@ -143,7 +150,9 @@ def settle(
         policy: the table; a preset of `chatkit_reducer.policies`, or one of your own.
         cause: how the stream ended.
         delivered: the thread as of the last event whose store write is known to have happened, if
-            that is not all of them. Items done since are in doubt: they count as complete.
+            that is not all of them: an earlier state of the same fold. Items done since are in
+            doubt: they count as complete. A removal since is not repeated, because no write says
+            it.
         marker_id: an id for the marker, made by the caller: the core makes none.
         marker_time: its `created_at`, likewise: the core knows no clock.
         marker_content: its content, for a policy that leaves that to the application.
@@ -180,9 +189,13 @@ def _verdicts(
         known = before.get(item_id)
         if entry.phase is not Phase.STORED:
             content = Content.EMPTY if entry.item.is_empty else Content.PARTIAL
-            yield _verdict(entry.item, entry.base, content, policy, cause)
+            stored = None if entry.base is None else _stored_copy(known)
+            case = _case(entry.item, entry.base, content, cause)
+            yield _verdict(entry.item, case, policy, base=entry.base, stored=stored)
         elif known is None or known.phase is not Phase.STORED or known.item is not entry.item:
-            yield _verdict(entry.item, _stored_copy(known), Content.COMPLETE, policy, cause)
+            stored = _stored_copy(known)
+            case = _case(entry.item, stored, Content.COMPLETE, cause)
+            yield _verdict(entry.item, case, policy, base=stored, stored=stored)
 
 
 def _stored_copy(entry: Entry | None) -> ItemState | None:
@@ -191,13 +204,21 @@ def _stored_copy(entry: Entry | None) -> ItemState | None:
     return entry.item if entry.phase is Phase.STORED else entry.base
 
 
+def _case(item: ItemState, base: ItemState | None, content: Content, cause: Cause) -> Case:
+    return Case(item.type, Origin.NEW if base is None else Origin.BASE, content, cause)
+
+
 def _verdict(
-    item: ItemState, base: ItemState | None, content: Content, policy: Policy, cause: Cause
+    item: ItemState,
+    case: Case,
+    policy: Policy,
+    *,
+    base: ItemState | None,
+    stored: ItemState | None,
 ) -> Verdict:
-    origin = Origin.NEW if base is None else Origin.BASE
-    case = Case(item.type, origin, content, cause)
-    sealed = item if content is Content.COMPLETE else item.sealed()
-    return Verdict(item=item, case=case, row=policy.row_for(case), base=base, sealed=sealed)
+    sealed = item if case.content is Content.COMPLETE else item.sealed()
+    row = policy.row_for(case)
+    return Verdict(item=item, case=case, row=row, base=base, stored=stored, sealed=sealed)
 
 
 def _waits_for_client(state: ThreadState, verdicts: tuple[Verdict, ...]) -> bool:
@@ -207,9 +228,9 @@ def _waits_for_client(state: ThreadState, verdicts: tuple[Verdict, ...]) -> bool
     `ChatKitServer._process_streaming_impl`, `ThreadsAddClientToolOutputReq`): with a marker behind
     the call, the thread could never go on.
     """
-    gone = {v.item.id for v in verdicts if v.base is None and v.decision is not Decision.PERSIST}
-    staying = [entry.item for key, entry in state.items.entries.items() if key not in gone]
-    newest = staying[-1] if staying else None
+    settled = {verdict.item.id: verdict.left for verdict in verdicts}
+    left = [settled.get(item_id, item) for item_id, item in state.items.items()]
+    newest = next((item for item in reversed(left) if item is not None), None)
     return (
         newest is not None
         and newest.type == "client_tool_call"

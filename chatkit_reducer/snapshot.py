@@ -6,12 +6,16 @@ said of itself. `fold(rest, restore(snapshot(state)))` equals `fold(rest, state)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from operator import eq
+from types import NoneType
 from typing import Any
 
 import attrs
 import cattrs
 
-from chatkit_reducer.anomalies import Anomaly, Fault
+from chatkit_reducer.anomalies import Anomaly, Fault, FaultKind
 from chatkit_reducer.book import Book, Entry, Progress
 from chatkit_reducer.codec import from_json, to_json
 from chatkit_reducer.errors import DecodeError, SnapshotError
@@ -40,7 +44,7 @@ class _Progress:
     text: str | None = None
     icon: str | None = None
     item_id: str | None = None
-    fraction: float | None = None
+    fraction: int | float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +59,52 @@ class _Snapshot:
     stream_options: Json | None = None
 
 
+def _checked(
+    words: str, fits: Callable[[Any], bool], hook: Callable[[Any, Any], Any], value: Any, to: Any
+) -> Any:
+    if not fits(value):
+        raise SnapshotError(f"expected {words}, got {type(value).__name__}")
+    return hook(value, to)
+
+
+def _is_a(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) in kinds
+
+
+def _as_it_is(value: Any, to: Any) -> Any:
+    return value
+
+
 _converter = cattrs.Converter(forbid_extra_keys=True)
+# Left to itself cattrs makes a text of a number and a list of a text, which would hide the damage.
+# It is kept out of the JSON of items, which may be nested more deeply than it can follow.
+_converter.register_structure_hook(str, partial(_checked, "a text", _is_a(str), _as_it_is))
+_converter.register_structure_hook(int, partial(_checked, "a whole number", _is_a(int), _as_it_is))
+for _enum in (Phase, FaultKind):
+    _converter.register_structure_hook(_enum, lambda value, to: to(value))
+_AS_IT_IS: tuple[tuple[Any, str, Callable[[Any], bool]], ...] = (
+    (Json, "an object", _is_a(dict)),
+    (Json | None, "an object or null", _is_a(dict, NoneType)),
+    (int | float | None, "a number or null", _is_a(int, float, NoneType)),
+)
+for _to, _words, _fits in _AS_IT_IS:
+    _converter.register_structure_hook_func(
+        partial(eq, _to), partial(_checked, _words, _fits, _as_it_is)
+    )
+    _converter.register_unstructure_hook_func(partial(eq, _to), lambda value: value)
+_BUILT: tuple[tuple[Any, str, type], ...] = (  # what is inside of others comes first
+    (_Item, "an object", dict),
+    (Anomaly, "an object", dict),
+    (_Progress, "an object", dict),
+    (list[_Item], "a list", list),
+    (list[Anomaly], "a list", list),
+    (_Snapshot, "an object", dict),
+)
+for _to, _words, _kind in _BUILT:
+    _hook = _converter.get_structure_hook(_to)
+    _converter.register_structure_hook_func(
+        partial(eq, _to), partial(_checked, _words, _is_a(_kind), _hook)
+    )
 
 
 def snapshot(state: ThreadState) -> Json:
@@ -74,7 +123,7 @@ def snapshot(state: ThreadState) -> Json:
         anomalies=list(state.anomalies),
         position=state.position,
         thread=state.thread,
-        error=None if book.error is None else to_json(book.error),
+        error=None if book.error is None else json_copy(to_json(book.error)),
         progress=None if book.progress is None else _Progress(**_fields(book.progress)),
         stream_options=state.stream_options,
     )
@@ -93,7 +142,7 @@ def restore(paper: Json) -> ThreadState:
         SnapshotError: the snapshot is of a version that this release does not know, or damaged; the
             message says where.
     """
-    version = paper.get("version")
+    version = _version_of(paper)
     if version != VERSION:
         raise SnapshotError(
             f"this is a snapshot of version {version!r}, and this release reads version {VERSION}: "
@@ -102,12 +151,17 @@ def restore(paper: Json) -> ThreadState:
     try:
         sheet = _converter.structure(json_copy(paper), _Snapshot)
     except cattrs.BaseValidationError as error:
-        faults = "; ".join(cattrs.transform_error(error, path="$"))
+        faults = "; ".join(cattrs.transform_error(error, path="$", format_exception=_in_words))
         raise SnapshotError(f"the snapshot is damaged: {faults}") from error
-    entries = [_entry(order, item) for order, item in enumerate(sheet.items)]
+    entries: dict[str, Entry] = {}
+    for order, item in enumerate(sheet.items):
+        entry = _entry(order, item)
+        if entry.item.id in entries:
+            raise _damaged("a second item with this id", f"$.items[{order}].item.id")
+        entries[entry.item.id] = entry
     book = Book(
-        entries=Map.of({entry.item.id: entry for entry in entries}),
-        pending=Map.of({e.item.id: e.order for e in entries if e.phase is not Phase.STORED}),
+        entries=Map.of(entries),
+        pending=Map.of({k: e.order for k, e in entries.items() if e.phase is not Phase.STORED}),
         next_order=len(entries),
         anomalies=SharedList.of(sheet.anomalies),
         thread=sheet.thread,
@@ -118,18 +172,40 @@ def restore(paper: Json) -> ThreadState:
     return ThreadState(book, position=sheet.position)
 
 
+def _version_of(paper: object) -> object:
+    return paper.get("version") if isinstance(paper, dict) else None
+
+
+def _in_words(error: BaseException, kind: type | None) -> str:
+    if isinstance(error, SnapshotError):
+        return str(error)
+    return cattrs.v.format_exception(error, kind)
+
+
+def _damaged(problem: str, path: str) -> SnapshotError:
+    return SnapshotError(f"the snapshot is damaged: {problem} @ {path}")
+
+
 def _entry(order: int, paper: _Item) -> Entry:
-    base = None if paper.base is None else _item(paper.base, f"$.items[{order}].base")
-    return Entry(_item(paper.item, f"$.items[{order}].item"), order, paper.phase, base)
+    path = f"$.items[{order}]"
+    item = _item(paper.item, f"{path}.item")
+    base = None if paper.base is None else _item(paper.base, f"{path}.base")
+    if paper.phase is Phase.ABSENT:
+        raise _damaged("an item that is there cannot be absent", f"{path}.phase")
+    if (base is not None) is not (paper.phase is Phase.PENDING_OVER_BASE):
+        raise _damaged(f"an item that is {paper.phase} has a base, or lacks one", f"{path}.base")
+    if base is not None and base.id != item.id:
+        raise _damaged("the base is another item", f"{path}.base.id")
+    return Entry(item, order, paper.phase, base)
 
 
 def _error(json: Json) -> ErrorEvent:
     try:
         event = from_json(json)
     except DecodeError as error:
-        raise SnapshotError(f"the snapshot is damaged: {error} - in `$.error`") from error
+        raise _damaged(str(error), "$.error") from error
     if not isinstance(event, ErrorEvent):
-        raise SnapshotError("the snapshot is damaged: this is no error event - at `$.error`")
+        raise _damaged("this is no error event", "$.error")
     return event
 
 
@@ -137,5 +213,5 @@ def _item(json: Json, path: str) -> ItemState:
     parsed = parse_item(json)
     item: ItemState | None = parsed.result if isinstance(parsed, Fault) else parsed
     if item is None:
-        raise SnapshotError(f"the snapshot is damaged: an item has no id - at `{path}`")
+        raise _damaged("an item has no id", path)
     return item

@@ -110,15 +110,14 @@ class ThreadState(Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=Tr
         faults: list[Anomaly] = []
         for json in items:
             parsed = parse_item(json_copy(dict(json)))
-            item = parsed.result if isinstance(parsed, Fault) else parsed
-            item_id = None if item is None else item.id
+            item: ItemState | None = parsed.result if isinstance(parsed, Fault) else parsed
             if isinstance(parsed, Fault):
-                faults.append(_of_store(parsed, item_id))
-            if item_id is None:
+                faults.append(_of_store(parsed, None if item is None else item.id))
+            if item is None:
                 continue
-            if item_id in book.entries:
-                faults.append(_of_store(_STORED_TWICE, item_id))
-            book = book.moved(item_id, Phase.STORED, item)
+            if item.id in book.entries:
+                faults.append(_of_store(_STORED_TWICE, item.id))
+            book = book.moved(item.id, Phase.STORED, item)
         return cls(book.noting(anomalies=with_anomalies(book.anomalies, faults)))
 
     @property
@@ -178,8 +177,6 @@ class ThreadState(Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=Tr
     def __ne__(self, other: object) -> bool:
         # A Struct without an equality of its own brings an inequality, which is that of identity.
         return not self == other
-
-    __hash__ = None  # type: ignore[assignment]  # it holds JSON, which has no hash
 
     def __repr__(self) -> str:
         faults = len(self._book.anomalies)

@@ -30,9 +30,10 @@ from chatkit_reducer.events import (
     ThreadItemUpdated,
     Unreadable,
     WidgetStreamingTextValueDelta,
+    WorkflowTaskUpdated,
 )
 from chatkit_reducer.folding import fold
-from chatkit_reducer.items import AssistantMessage, ItemState, Widget
+from chatkit_reducer.items import ItemState, Widget
 from chatkit_reducer.items.base import END, Seen
 from chatkit_reducer.items.widget import Tree
 from chatkit_reducer.lifecycle import Phase
@@ -158,6 +159,9 @@ _PLACES: dict[type[Any], Any] = {
     WidgetStreamingTextValueDelta: attrgetter("component_id"),
 }
 
+_NO_MORE_TO_SEE = frozenset({AssistantMessageContentPartAnnotationAdded, WorkflowTaskUpdated})
+"""Updates that leave the figures of their item as they are."""
+
 # So that the events of a long run are not all kept: they would be out of the processor's cache
 # when they are folded.
 _LONGEST_RUN = 1024
@@ -249,9 +253,7 @@ class Sweeping:
         item_id, update = event.item_id, event.update
         place_of = _PLACES.get(type(update))
         known = self._in_flight.get(item_id)
-        if known is None or (
-            place_of is None and type(update) is not AssistantMessageContentPartAnnotationAdded
-        ):
+        if known is None or (place_of is None and type(update) not in _NO_MORE_TO_SEE):
             self._measure(item_id)
         if faulty or place_of is None:
             return None
@@ -287,8 +289,11 @@ class Sweeping:
             return
         item = self._item(item_id)
         origin = Origin.NEW if entry.base is None else Origin.BASE
-        content = Content.EMPTY if item.is_empty else Content.PARTIAL
-        self._put(item_id, _InFlight(item.type, origin, content, item.seen))
+        seen = item.seen
+        # A widget is walked once: it counts as one unless it is empty.
+        is_empty = not seen.widgets if isinstance(item, Widget) else item.is_empty
+        content = Content.EMPTY if is_empty else Content.PARTIAL
+        self._put(item_id, _InFlight(item.type, origin, content, seen))
 
     def _item(self, item_id: str) -> ItemState:
         if self._state._open_id == item_id:

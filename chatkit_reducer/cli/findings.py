@@ -109,7 +109,7 @@ class Checking:
     """
 
     def __init__(self, stored: ThreadState | None = None, thread: str | None = None) -> None:
-        self.events = 0
+        self.events: int = 0
         """How many events were read."""
         self._states: dict[str | None, ThreadState] = {} if stored is None else {thread: stored}
         self._noted: list[Finding] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import click
 
@@ -30,20 +31,22 @@ def _number(
     return convert
 
 
-log = click.argument("log", metavar="LOG")
+_Option: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-as_json = click.option(
+log: _Option = click.argument("log", metavar="LOG")
+
+as_json: _Option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines, one object a line."
 )
 
-until = click.option(
+until: _Option = click.option(
     "--until",
     callback=_number("a number of events", at_least=0),
     metavar="N",
     help="Fold no more than the first N events of the log.",
 )
 
-max_event_bytes = click.option(
+max_event_bytes: _Option = click.option(
     "--max-event-bytes",
     callback=_number("a number of bytes", at_least=1),
     metavar="N",
@@ -51,7 +54,7 @@ max_event_bytes = click.option(
     help=f"Skip an event that is larger; {DEFAULT_MAX_EVENT_BYTES:,} if left out.",
 )
 
-stored = click.option(
+stored: _Option = click.option(
     "--stored",
     metavar="FILE",
     help="What the store held before the log begins: a JSON list of items, or an object with "

@@ -24,6 +24,7 @@ from chatkit_reducer.items.base import (
     END,
     Events,
     ItemState,
+    Reducers,
     Seen,
     Taken,
     is_list_of_objects,
@@ -113,8 +114,6 @@ class Part(Struct, frozen=True, gc=False, eq=False):
         # A Struct without an equality of its own brings an inequality, which is that of identity.
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]  # it holds JSON, which has no hash
-
 
 # What 1.6.5 pads with: AssistantMessageContent(text="", annotations=[])
 _EMPTY_PART = Part({"annotations": [], "text": "", "type": "output_text"}, EMPTY_LIST, EMPTY_LIST)
@@ -197,22 +196,19 @@ def _part_updates(index: int, before: Part | None, after: Part) -> list[Update]:
 
 
 def _growth(index: int, before: Part, after: Part) -> list[Update] | None:
-    """The deltas between two states of a part; None if one does not begin with the other."""
+    """The deltas between two states of a part; None if they lead somewhere else."""
     if before.text is None or after.text is None:
         return None
     old, new = "".join(before.text), "".join(after.text)
-    cited, citing = list(before.annotations or ()), list(after.annotations or ())
-    if not new.startswith(old) or not same_json(cited, citing[: len(cited)]):
-        return None
-    updates: list[Update] = []
-    if len(new) > len(old):
-        updates.append(AssistantMessageContentPartTextDelta(index, new[len(old) :]))
-    updates += [
-        AssistantMessageContentPartAnnotationAdded(index, place, annotation)
-        for place, annotation in enumerate(citing)
-        if place >= len(cited)
-    ]
-    return updates
+    more, part, updates = new[len(old) :], before, list[Update]()
+    if more:
+        part = part.longer(more)
+        updates.append(AssistantMessageContentPartTextDelta(index, more))
+    known = len(before.annotations or ())
+    for place, annotation in enumerate(list(after.annotations or ())[known:], known):
+        part = part.cited(place, annotation)
+        updates.append(AssistantMessageContentPartAnnotationAdded(index, place, annotation))
+    return updates if part == after else None
 
 
 def padded(parts: tuple[Part, ...], index: int) -> tuple[Part, ...]:
@@ -406,7 +402,7 @@ class _GrowingPart:
         return self.without_pieces().longer("".join(self.pieces))
 
 
-REDUCERS = {
+REDUCERS: Reducers = {
     AssistantMessageContentPartAdded: add_part,
     AssistantMessageContentPartTextDelta: append_text,
     AssistantMessageContentPartAnnotationAdded: add_annotation,

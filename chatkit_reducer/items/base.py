@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ __all__ = [
     "Events",
     "ItemDraft",
     "ItemState",
+    "Reducers",
     "Seen",
     "Taken",
     "is_list_of_objects",
@@ -34,6 +35,10 @@ END: Any = object()
 
 Taken: TypeAlias = "tuple[Any, int]"
 """The first event that was not taken, or `END`, and how many were."""
+
+
+Reducers: TypeAlias = "dict[type[Any], Callable[[Any, Any], ItemState | Fault]]"
+"""Update class: what it does to an item of the one type that it is for."""
 
 
 class ItemDraft(Protocol):
@@ -137,8 +142,6 @@ class ItemState(Struct, frozen=True, gc=False, eq=False):
     def __ne__(self, other: object) -> bool:
         # A Struct without an equality of its own brings an inequality, which is that of identity.
         return not self == other
-
-    __hash__ = None  # type: ignore[assignment]  # a state holds JSON, which has no hash
 
 
 def misfit(state: ItemState, update: Update) -> Fault:

@@ -7,7 +7,7 @@ this state (see `ThreadState.progress`).
 from __future__ import annotations
 
 from chatkit_reducer.events import GeneratedImageUpdated, Json, Update
-from chatkit_reducer.items.base import ItemState, Seen
+from chatkit_reducer.items.base import ItemState, Reducers, Seen
 from chatkit_reducer.json_values import same_json
 
 __all__ = ["REDUCERS", "GeneratedImage", "set_image"]
@@ -47,4 +47,4 @@ def set_image(item: GeneratedImage, update: GeneratedImageUpdated) -> GeneratedI
     return GeneratedImage({**item.json, "image": update.image})
 
 
-REDUCERS = {GeneratedImageUpdated: set_image}
+REDUCERS: Reducers = {GeneratedImageUpdated: set_image}

@@ -26,7 +26,7 @@ from chatkit_reducer.events import (
     WidgetRootUpdated,
     WidgetStreamingTextValueDelta,
 )
-from chatkit_reducer.items.base import END, Events, ItemState, Seen, Taken
+from chatkit_reducer.items.base import END, Events, ItemState, Reducers, Seen, Taken
 from chatkit_reducer.items.widget_updates import updates_between
 from chatkit_reducer.json_values import same_json
 from chatkit_reducer.persistent import EMPTY_MAP, Map, SharedList
@@ -65,7 +65,7 @@ class Tree:
     __slots__ = ("_by_id", "_nodes", "root")
 
     def __init__(self, root: Json) -> None:
-        self.root = root
+        self.root: Json = root
         self._nodes: list[_Node] | None = None
         self._by_id: dict[str, _Node] | None = None
 
@@ -232,9 +232,14 @@ def _leads_to(item: Widget, updates: list[Update], root: Json) -> bool:
     return same_json(state.root, root)  # type: ignore[union-attr]
 
 
+def _is_one_of(component: Json, types: frozenset[str]) -> bool:
+    kind = component.get("type")
+    return isinstance(kind, str) and kind in types
+
+
 def _text_of(component: Json) -> str:
     value = component.get("value")
-    return value if component.get("type") in _TEXTS and isinstance(value, str) else ""
+    return value if _is_one_of(component, _TEXTS) and isinstance(value, str) else ""
 
 
 def _shows(component: Json) -> bool:
@@ -243,9 +248,9 @@ def _shows(component: Json) -> bool:
     A text shows what is not blank; whatever has a place for children shows these and no more. Of
     all else, and of every type that nobody knows, it is taken for granted that it shows something.
     """
-    if component.get("type") in _TEXTS:
+    if _is_one_of(component, _TEXTS):
         return bool(_text_of(component).strip())
-    return component.get("type") not in _FRAMES and "children" not in component
+    return not _is_one_of(component, _FRAMES) and "children" not in component
 
 
 def append_value(item: Widget, update: WidgetStreamingTextValueDelta) -> Widget | Fault:
@@ -400,7 +405,7 @@ def _differs(before: _Edit | None, after: _Edit | None) -> bool:
     return not same_json(before.plain(), after.plain())
 
 
-REDUCERS = {
+REDUCERS: Reducers = {
     WidgetStreamingTextValueDelta: append_value,
     WidgetComponentUpdated: set_component,
     WidgetRootUpdated: set_root,

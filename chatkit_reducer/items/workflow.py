@@ -20,6 +20,7 @@ from chatkit_reducer.items.base import (
     END,
     Events,
     ItemState,
+    Reducers,
     Seen,
     Taken,
     is_list_of_objects,
@@ -203,4 +204,4 @@ class WorkflowDraft:
         return Workflow.of(self._item.json, self._tasks)
 
 
-REDUCERS = {WorkflowTaskAdded: add_task, WorkflowTaskUpdated: update_task}
+REDUCERS: Reducers = {WorkflowTaskAdded: add_task, WorkflowTaskUpdated: update_task}

@@ -9,7 +9,8 @@
         assert fold(events).pending == ()
 
 `streams` are sound: each item lives its whole life, and is done with what its updates add up to.
-`hostile_streams` are what a fold must survive. `events`, `updates`, `items`, `widgets` and
+`hostile_streams` are what a fold must survive; `stops` are streams that end too early, and
+`policies` the tables that say what becomes of their items. `events`, `updates`, `items`, `widgets` and
 `json_values` are what both are made of.
 
 Two arguments mean the same everywhere. With `unknown=False` there is nothing in a value that
@@ -24,14 +25,18 @@ from chatkit_reducer.testing.strategies._events import events, updates
 from chatkit_reducer.testing.strategies._hostile import hostile_streams
 from chatkit_reducer.testing.strategies._items import items
 from chatkit_reducer.testing.strategies._json import json_values
+from chatkit_reducer.testing.strategies._stops import StoppedStream, policies, stops
 from chatkit_reducer.testing.strategies._streams import streams
 from chatkit_reducer.testing.strategies._widgets import widgets
 
 __all__ = [
+    "StoppedStream",
     "events",
     "hostile_streams",
     "items",
     "json_values",
+    "policies",
+    "stops",
     "streams",
     "updates",
     "widgets",

@@ -1,0 +1,123 @@
+"""Policies, and streams that stop before they are over: what a settlement is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
+
+from chatkit_reducer import events as e
+from chatkit_reducer.folding import fold
+from chatkit_reducer.policy import ANY, Cause, Content, Decision, Marker, Origin, Policy, Row
+from chatkit_reducer.state import ThreadState
+from chatkit_reducer.testing.strategies._items import ITEM_TYPES
+from chatkit_reducer.testing.strategies._json import check_bool, check_names, check_size, texts
+from chatkit_reducer.testing.strategies._streams import streams as sound_streams
+
+__all__ = ["StoppedStream", "policies", "stops"]
+
+
+@attrs.frozen(kw_only=True)
+class StoppedStream:
+    """A stream that stopped: all that `settle` asks for, but the policy."""
+
+    events: tuple[e.Event, ...]
+    """What arrived before it stopped."""
+    written: int
+    """How many of these events the store is known to have seen; all of them, or all but one."""
+    cause: Cause
+    """How it ended."""
+
+    @property
+    def state(self) -> ThreadState:
+        """The thread as people saw it last."""
+        return self.states[1]
+
+    @property
+    def states(self) -> tuple[ThreadState, ThreadState]:
+        """The thread as the store knows it, and as people saw it: `delivered` and `state`."""
+        delivered = fold(self.events[: self.written])
+        return delivered, fold(self.events[self.written :], delivered)
+
+
+def stops(
+    *,
+    streams: st.SearchStrategy[list[e.Event]] | None = None,
+    causes: Collection[str] | None = None,
+    in_doubt: bool = True,
+) -> st.SearchStrategy[StoppedStream]:
+    """Streams that stop at any event: before the first one, in the middle, or after the last.
+
+    Args:
+        streams: the whole streams; sound ones, if left out.
+        causes: how they end; in all five ways, if left out.
+        in_doubt: also stops at which nobody knows whether the store has seen the last event.
+    """
+    if streams is not None and not isinstance(streams, st.SearchStrategy):
+        raise InvalidArgument(f"streams={streams!r} must be a strategy for lists of events")
+    names = check_names("causes", causes, list(Cause))
+    check_bool("in_doubt", in_doubt)
+    whole = sound_streams() if streams is None else streams
+    doubts = st.booleans() if in_doubt else st.just(False)  # noqa: FBT003  # it is the value
+    return st.builds(_stopped, whole, st.integers(0, 60), st.sampled_from(names), doubts)
+
+
+def _stopped(events: list[e.Event], place: int, cause: str, doubt: bool) -> StoppedStream:  # noqa: FBT001
+    arrived = tuple(events[: place % (len(events) + 1)])
+    written = len(arrived) - 1 if doubt and arrived else len(arrived)
+    return StoppedStream(events=arrived, written=written, cause=Cause(cause))
+
+
+def policies(*, max_rows: int = 5, markers: bool = True) -> st.SearchStrategy[Policy]:
+    """Policies: total, and without a row that no case can reach.
+
+    Args:
+        max_rows: how many rows there are at most above the last one, which matches everything.
+        markers: also policies that want a marker.
+    """
+    check_size("max_rows", max_rows)
+    check_bool("markers", markers)
+    return _policies(max_rows, markers=markers)
+
+
+@cache
+def _policies(max_rows: int, *, markers: bool) -> st.SearchStrategy[Policy]:
+    reasons = texts(min_size=1).filter(str.strip)
+    rows = st.builds(
+        Row,
+        item=st.sampled_from((ANY, *ITEM_TYPES, "new.type")),
+        origin=st.sampled_from((ANY, *Origin)),
+        content=st.sampled_from((ANY, *Content)),
+        cause=st.sampled_from((ANY, *Cause)),
+        decision=st.sampled_from(Decision),
+        reason=reasons,
+    )
+    last = st.builds(Row, decision=st.sampled_from(Decision), reason=reasons)
+    return st.builds(
+        _policy,
+        name=reasons,
+        rows=st.lists(rows, max_size=max_rows),
+        last=last,
+        marker=st.none() | _markers() if markers else st.none(),
+        about=texts(),
+    )
+
+
+def _markers() -> st.SearchStrategy[Marker]:
+    causes = st.lists(st.sampled_from(Cause), unique=True)
+    given = st.builds(
+        Marker, content=st.none(), causes=causes, item=st.just("hidden_context_item")
+    )
+    kinds = st.sampled_from(["sdk_hidden_context", "hidden_context_item"])
+    return st.builds(Marker, content=texts(), causes=causes, item=kinds) | given
+
+
+def _policy(name: str, rows: list[Row], last: Row, marker: Marker | None, about: str) -> Policy:
+    """The policy of these rows, less those that can never match."""
+    policy = Policy(name=name, rows=[last], marker=marker, about=about)
+    for row in reversed(rows):
+        policy = policy.with_rows(row, name=name, about=about)
+    return policy
