@@ -379,6 +379,8 @@ def test_a_sound_block_goes_the_fast_way(framing: Framing, monkeypatch: pytest.M
         # Two lines that are one element, once there is a comma in the place of the newline.
         (JSON_LINES, b'{"type":"thread.item.removed"\n"item_id":"a"}\n'),
         (SSE, b'data: {"type":"thread.item.removed"\n\ndata: "item_id":"a"}\n\n'),
+        # A line that is no data, in the middle of what would be an element.
+        (SSE, b'data: {"type":"thread.item.removed",\n"item_id":"a"}\n\n'),
         # One line with two elements.
         (JSON_LINES, GOOD[0] + b"," + GOOD[0] + b"\n"),
         (SSE, b"data: " + GOOD[0] + b"," + GOOD[0] + b"\n\n"),
@@ -533,11 +535,11 @@ def test_a_limit_below_one_is_refused(limit: int) -> None:
 @pytest.mark.parametrize("framing", [None, SSE, JSON_LINES])
 def test_memory_stays_bounded_for_a_line_that_never_ends(framing: Framing | None) -> None:
     decoder = LogDecoder(framing, max_event_bytes=100_000)
-    piece = b"x" * 65536
+    size = 65536
     tracemalloc.start()
     try:
         for _ in range(800):
-            assert decoder.feed(piece) == []
+            assert decoder.feed(b"x" * size) == []  # each piece is an object of its own
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -579,6 +581,7 @@ def test_what_says_nothing_yet_may_still_be_anything(head: bytes) -> None:
     assert detect(head, final=False) is None
     assert detect(head, final=True) is JSON_LINES
     assert detect(head + b"x" * 70_000, final=False) is JSON_LINES
+    assert detect(head + b"x" * 70_000 + b"\ndata: {}\n", final=True) is JSON_LINES
 
 
 @given(

@@ -11,15 +11,21 @@ from typing import Any
 
 import click
 
+from chatkit_reducer.cli.cancel import cancel
 from chatkit_reducer.cli.check import check
 from chatkit_reducer.cli.errors import PROGRAM, fail, guarded
+from chatkit_reducer.cli.policy import policy
 from chatkit_reducer.cli.replay import replay
+from chatkit_reducer.cli.sweep import sweep
 
 __all__ = ["COMMANDS", "program"]
 
 COMMANDS: tuple[click.Command, ...] = (
     replay,
+    cancel,
+    sweep,
     check,
+    policy,
 )
 
 

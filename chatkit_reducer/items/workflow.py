@@ -174,23 +174,25 @@ class WorkflowDraft:
     not there.
     """
 
-    __slots__ = ("_before", "_item", "_tasks")
+    __slots__ = ("_by_index", "_changed", "_count", "_item")
 
     def __init__(self, item: Workflow) -> None:
         self._item = item
-        self._before = item.tasks
-        self._tasks = self._before.copy()
+        self._by_index = item.by_index
+        self._changed: dict[int, Json | None] = {}
+        self._count = len(self._by_index)
 
     def take(self, item_id: str, first: ThreadItemUpdated, events: Events) -> Taken:
         """Takes `first`, and of `events` as many as it can."""
-        tasks, count = self._tasks, 0
+        changed, count = self._changed, 0
         event: Any = first
         while type(event) is ThreadItemUpdated and event.item_id == item_id:
             update = event.update
-            if type(update) is WorkflowTaskUpdated and 0 <= update.task_index < len(tasks):
-                tasks[update.task_index] = update.task
-            elif type(update) is WorkflowTaskAdded and update.task_index == len(tasks):
-                tasks.append(update.task)
+            if type(update) is WorkflowTaskUpdated and 0 <= update.task_index < self._count:
+                changed[update.task_index] = update.task
+            elif type(update) is WorkflowTaskAdded and update.task_index == self._count:
+                changed[update.task_index] = update.task
+                self._count += 1
             else:
                 break
             count += 1
@@ -199,9 +201,9 @@ class WorkflowDraft:
 
     def item(self) -> Workflow:
         """The workflow after all that was taken; the same object if nothing changed."""
-        if same_json(self._tasks, self._before):
-            return self._item
-        return Workflow.of(self._item.json, self._tasks)
+        before = self._by_index
+        changed = {i: t for i, t in self._changed.items() if not same_json(before.get(i), t)}
+        return Workflow(self._item.json, before.updated(changed)) if changed else self._item
 
 
 REDUCERS: Reducers = {WorkflowTaskAdded: add_task, WorkflowTaskUpdated: update_task}

@@ -9,9 +9,9 @@
         assert fold(events).pending == ()
 
 `streams` are sound: each item lives its whole life, and is done with what its updates add up to.
-`hostile_streams` are what a fold must survive; `stops` are streams that end too early, and
-`policies` the tables that say what becomes of their items. `events`, `updates`, `items`, `widgets` and
-`json_values` are what both are made of.
+`hostile_streams` are what a fold must survive. `events`, `updates`, `items`, `widgets` and
+`json_values` are what both are made of. `stops` are streams that end too early, and `policies` the
+tables that say what becomes of their items.
 
 Two arguments mean the same everywhere. With `unknown=False` there is nothing in a value that
 openai-chatkit 1.6.5 does not know, and its models accept every item and event that is sound; by

@@ -61,11 +61,12 @@ def stops(
     names = check_names("causes", causes, list(Cause))
     check_bool("in_doubt", in_doubt)
     whole = sound_streams() if streams is None else streams
-    doubts = st.booleans() if in_doubt else st.just(False)  # noqa: FBT003  # it is the value
-    return st.builds(_stopped, whole, st.integers(0, 60), st.sampled_from(names), doubts)
+    doubts = st.booleans() if in_doubt else st.sampled_from([False])
+    cause = st.sampled_from(names)
+    return st.builds(_stopped, whole, place=st.integers(0, 60), cause=cause, doubt=doubts)
 
 
-def _stopped(events: list[e.Event], place: int, cause: str, doubt: bool) -> StoppedStream:  # noqa: FBT001
+def _stopped(events: list[e.Event], *, place: int, cause: str, doubt: bool) -> StoppedStream:
     arrived = tuple(events[: place % (len(events) + 1)])
     written = len(arrived) - 1 if doubt and arrived else len(arrived)
     return StoppedStream(events=arrived, written=written, cause=Cause(cause))
@@ -108,9 +109,7 @@ def _policies(max_rows: int, *, markers: bool) -> st.SearchStrategy[Policy]:
 
 def _markers() -> st.SearchStrategy[Marker]:
     causes = st.lists(st.sampled_from(Cause), unique=True)
-    given = st.builds(
-        Marker, content=st.none(), causes=causes, item=st.just("hidden_context_item")
-    )
+    given = st.builds(Marker, content=st.none(), causes=causes, item=st.just("hidden_context_item"))
     kinds = st.sampled_from(["sdk_hidden_context", "hidden_context_item"])
     return st.builds(Marker, content=texts(), causes=causes, item=kinds) | given
 

@@ -1,0 +1,322 @@
+"""Laws 6 and 7, for every stream, sound or hostile, and every policy.
+
+6. `settle` is total: every item in flight is in exactly one of persist, discard and stale, and what
+   was stored stays.
+7. Convergence: after `settlement.events` a client shows what the store holds after
+   `settlement.writes`. What is stale is named, and nothing else differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatkit_reducer import Settlement, ThreadState, fold, policies, settle
+from chatkit_reducer import events as e
+from chatkit_reducer.codec import to_json
+from chatkit_reducer.events import Json
+from chatkit_reducer.items import HIDDEN_TYPES
+from chatkit_reducer.json_values import same_json
+from chatkit_reducer.lifecycle import Phase
+from chatkit_reducer.policy import Cause, Content, Policy
+from chatkit_reducer.testing import strategies as chatkit
+
+STREAMS = chatkit.streams(max_items=4) | chatkit.hostile_streams(max_events=16)
+STOPS = chatkit.stops(streams=STREAMS)
+POLICIES = chatkit.policies() | st.sampled_from(list(policies.PRESETS.values()))
+MARKER: Any = {"marker_id": "the marker", "marker_time": "2025-01-01", "marker_content": ["x"]}
+
+
+def settled(stop: chatkit.StoppedStream, policy: Policy, **more: Any) -> Settlement:
+    delivered, state = stop.states
+    return settle(state, policy=policy, cause=stop.cause, delivered=delivered, **more)
+
+
+def in_flight(stop: chatkit.StoppedStream) -> list[str]:
+    """The ids of the items that are pending, or whose last event the store may not have seen."""
+    delivered, state = stop.states
+    doubtful = {
+        item_id
+        for item_id, item in state.items.items()
+        if state.phase(item_id) is Phase.STORED
+        and (delivered.phase(item_id) is not Phase.STORED or delivered.items[item_id] is not item)
+    }
+    return [item_id for item_id in state.items if item_id in {*state.pending, *doubtful}]
+
+
+def stored_in(state: ThreadState) -> dict[str, Json]:
+    """What a store holds: for what is pending its base, or nothing."""
+    items: dict[str, Json] = {}
+    for item_id, item in state.items.items():
+        if item_id in state.bases:
+            items[item_id] = state.bases[item_id].to_json()
+        elif item_id not in state.pending:
+            items[item_id] = item.to_json()
+    return items
+
+
+# --- law 6 ----------------------------------------------------------------------------------------
+
+
+@given(STOPS, POLICIES)
+def test_every_item_in_flight_has_one_verdict(stop: chatkit.StoppedStream, policy: Policy) -> None:
+    settlement = settled(stop, policy)
+    assert [verdict.item.id for verdict in settlement.verdicts] == in_flight(stop)
+    ids = [
+        [item.id for item in group]
+        for group in (settlement.persist, settlement.discard, settlement.stale)
+    ]
+    assert sorted(sum(ids, [])) == sorted(in_flight(stop))
+    assert settlement.policy is policy
+    assert settlement.cause is stop.cause
+
+
+@given(STOPS, POLICIES)
+def test_the_row_that_matches_an_item_decides(stop: chatkit.StoppedStream, policy: Policy) -> None:
+    delivered, state = stop.states
+    groups = {"persist": "persist", "discard": "discard", "stale": "stale"}
+    settlement = settled(stop, policy)
+    for verdict in settlement.verdicts:
+        item, case = verdict.item, verdict.case
+        assert item is state.items[item.id]
+        assert case.item == item.json.get("type") or not isinstance(item.json.get("type"), str)
+        assert case.cause is stop.cause
+        if item.id in state.pending:
+            assert case.origin == ("base" if item.id in state.bases else "new")
+            assert case.content is (Content.EMPTY if item.is_empty else Content.PARTIAL)
+        else:
+            assert case.origin == ("base" if item.id in stored_in(delivered) else "new")
+            assert case.content is Content.COMPLETE
+        assert verdict.row is policy.row_for(case)
+        group = getattr(settlement, groups[verdict.decision])
+        assert item.id in [one.id for one in group]
+
+
+@given(STOPS, POLICIES)
+def test_what_was_stored_stays(stop: chatkit.StoppedStream, policy: Policy) -> None:
+    before, settlement = stop.state, settled(stop, policy, **MARKER)
+    untouched = before.items.keys() - set(in_flight(stop))
+    assert untouched.isdisjoint(write.item["id"] for write in settlement.writes)
+    after = fold(settlement.events, before)
+    for item_id in untouched:
+        assert after.items[item_id] is before.items[item_id]
+
+
+@given(STOPS, POLICIES)
+def test_settling_changes_no_state_and_gives_copies_away(
+    stop: chatkit.StoppedStream, policy: Policy
+) -> None:
+    state = stop.state
+    before = [item.to_json() for item in state.items.values()]
+    settlement = settle(state, policy=policy, cause=stop.cause)
+    for write in settlement.writes:
+        write.item.clear()
+    for event in settlement.events:
+        if not isinstance(event, e.ThreadItemRemoved):
+            to_json(event)["item"].clear()
+    assert [item.to_json() for item in state.items.values()] == before
+    again = settle(state, policy=policy, cause=stop.cause)
+    assert [write.item["id"] for write in again.writes] == (
+        [item.id for item in settlement.persist]
+    )
+
+
+# --- writes ---------------------------------------------------------------------------------------
+
+
+@given(STOPS, POLICIES)
+def test_the_writes_are_in_thread_order_and_the_marker_is_last(
+    stop: chatkit.StoppedStream, policy: Policy
+) -> None:
+    settlement = settled(stop, policy, **MARKER)
+    writes = list(settlement.writes)
+    if settlement.marker_item is not None:
+        assert settlement.marker is not None
+        assert writes.pop().item == settlement.marker_item
+    assert [write.item["id"] for write in writes] == (
+        [item_id for item_id in stop.state.items if item_id in {i.id for i in settlement.persist}]
+    )
+
+
+@given(STOPS, POLICIES)
+def test_what_is_new_is_added_and_what_has_a_base_is_saved(
+    stop: chatkit.StoppedStream, policy: Policy
+) -> None:
+    known = stored_in(stop.states[0])
+    for write in settled(stop, policy).writes:
+        assert write.op == ("save" if write.item["id"] in known else "add")
+
+
+def runs(value: Any) -> bool:
+    """Whether anything in a task or a widget claims to be running."""
+    if isinstance(value, list):
+        return any(map(runs, value))
+    return isinstance(value, dict) and (
+        value.get("streaming") is True
+        or value.get("status_indicator") == "loading"
+        or runs(value.get("children"))
+        or runs(value.get("tasks"))
+    )
+
+
+@given(STOPS)
+def test_nothing_that_was_cut_off_claims_to_run_when_it_is_written(
+    stop: chatkit.StoppedStream,
+) -> None:
+    state = stop.state
+    settlement = settle(state, policy=ALL_STAYS, cause=stop.cause)
+    assert [item.id for item in settlement.persist] == list(state.pending)
+    for write in settlement.writes:
+        item = write.item
+        if state.items[item["id"]].type in ("widget", "workflow", "task"):
+            assert not runs(item.get("widget"))
+            assert not runs(item.get("workflow"))
+            assert not runs(item.get("task"))
+        before = state.items[item["id"]].to_json()
+        assert same_json(sealed_by_hand(before), item)
+    for verdict in settlement.verdicts:
+        assert verdict.sealed.sealed() is verdict.sealed
+
+
+ALL_STAYS = policies.KEEP.with_rows(
+    policies.Row(decision="persist", reason="to look at it"), name="all stays"
+)
+
+
+def sealed_by_hand(item: Json) -> Json:
+    """The item, with what streams and what loads brought to a rest; nothing else changes."""
+    if item.get("type") == "widget" and isinstance(item.get("widget"), dict):
+        return {**item, "widget": finished(item["widget"])}
+    if item.get("type") == "task" and isinstance(item.get("task"), dict):
+        return {**item, "task": rested(item["task"])}
+    if item.get("type") == "workflow" and well_formed(item.get("workflow")):
+        tasks = [rested(task) for task in item["workflow"]["tasks"]]
+        return {**item, "workflow": {**item["workflow"], "tasks": tasks}}
+    return item
+
+
+def well_formed(workflow: Any) -> bool:
+    tasks = workflow.get("tasks") if isinstance(workflow, dict) else None
+    return isinstance(tasks, list) and all(isinstance(task, dict) for task in tasks)
+
+
+def rested(task: Json) -> Json:
+    return (
+        {**task, "status_indicator": "none"} if task.get("status_indicator") == "loading" else task
+    )
+
+
+def finished(component: Json) -> Json:
+    new, children = dict(component), component.get("children")
+    if new.get("streaming") is True:
+        new["streaming"] = False
+    if isinstance(children, dict):
+        new["children"] = finished(children)
+    elif isinstance(children, list):
+        new["children"] = [finished(c) if isinstance(c, dict) else c for c in children]
+    return new
+
+
+@given(STOPS)
+def test_a_complete_item_in_doubt_is_written_as_it_came(stop: chatkit.StoppedStream) -> None:
+    delivered, state = stop.states
+    settlement = settled(stop, ALL_STAYS)
+    written = {write.item["id"]: write.item for write in settlement.writes}
+    for item_id in in_flight(stop):
+        if item_id not in state.pending:
+            assert same_json(written[item_id], state.items[item_id].to_json())
+
+
+# --- law 7 ----------------------------------------------------------------------------------------
+
+
+def after_writes(settlement: Settlement, store: dict[str, Json]) -> dict[str, Json]:
+    """A store that keeps an item in its place when it is written again."""
+    return {**store, **{write.item["id"]: write.item for write in settlement.writes}}
+
+
+def shown(items: dict[str, Json], leave_out: set[str]) -> dict[str, Json]:
+    return {
+        item_id: item
+        for item_id, item in items.items()
+        if item_id not in leave_out and not is_hidden(item)
+    }
+
+
+def is_hidden(item: Json) -> bool:
+    kind = item.get("type")
+    return isinstance(kind, str) and kind in HIDDEN_TYPES
+
+
+def possible_stores(stop: chatkit.StoppedStream) -> Iterator[dict[str, Json]]:
+    """What the store holds at the end: the last event may have reached it, or may not have."""
+    for state in stop.states:
+        # What the last event took away, no write takes away: see `settle`.
+        yield {key: item for key, item in stored_in(state).items() if key in stop.state.items}
+
+
+def assert_they_converge(stop: chatkit.StoppedStream, policy: Policy) -> None:
+    settlement = settled(stop, policy, **MARKER)
+    client = fold(settlement.events, stop.state)
+    stale = {item.id for item in settlement.stale}
+    view = {item_id: item.to_json() for item_id, item in client.items.items()}
+    for before in possible_stores(stop):
+        store = after_writes(settlement, before)
+        assert same_json(shown(view, stale), shown(store, stale))
+        for item in settlement.stale:
+            assert same_json(store.get(item.id), before.get(item.id))
+    hidden = {item_id for item_id, item in view.items() if is_hidden(item)}
+    assert set(client.pending) <= stale | hidden
+
+
+@given(STOPS, POLICIES)
+def test_client_and_store_converge(stop: chatkit.StoppedStream, policy: Policy) -> None:
+    assert_they_converge(stop, policy)
+
+
+@pytest.mark.parametrize("name", policies.PRESETS)
+@given(stop=STOPS)
+def test_client_and_store_converge_with_the_presets(name: str, stop: chatkit.StoppedStream) -> None:
+    assert_they_converge(stop, policies.PRESETS[name])
+
+
+@given(st.data(), POLICIES, st.sampled_from(Cause))
+def test_they_converge_in_a_thread_that_had_items_before(
+    data: st.DataObject, policy: Policy, cause: Cause
+) -> None:
+    stored = data.draw(st.lists(chatkit.items(), max_size=3, unique_by=lambda item: item["id"]))
+    start = ThreadState.from_items(stored)
+    events = data.draw(chatkit.streams(stored=stored, max_items=1))
+    cut = data.draw(st.integers(0, len(events)))
+    delivered = fold(events[:cut], start)
+    state = fold(events[cut : cut + 1], delivered)
+    settlement = settle(state, policy=policy, cause=cause, delivered=delivered)
+    stale = {item.id for item in settlement.stale}
+    view = {key: item.to_json() for key, item in fold(settlement.events, state).items.items()}
+    for knowing in (delivered, state):
+        before = {k: v for k, v in stored_in(knowing).items() if k in state.items}
+        store = after_writes(settlement, before)
+        assert same_json(shown(view, stale), shown(store, stale))
+
+
+@given(STREAMS, POLICIES, st.integers(0, 60), st.integers(0, 60))
+def test_they_converge_however_many_events_are_in_doubt(
+    events: list[e.Event], policy: Policy, one: int, other: int
+) -> None:
+    known, arrived = sorted(place % (len(events) + 1) for place in (one, other))
+    # What was taken away and came back is two items under one id, and no write tells them apart.
+    delivered = fold(events[:known])
+    state, gone = delivered, set[str]()
+    for event in events[known:arrived]:
+        state = fold([event], state)
+        gone |= delivered.items.keys() - state.items.keys()
+    settlement = settle(state, policy=policy, cause="crashed", delivered=delivered)
+    view = {key: item.to_json() for key, item in fold(settlement.events, state).items.items()}
+    leave_out = gone | {item.id for item in settlement.stale}
+    for knowing in (delivered, state):
+        store = after_writes(settlement, stored_in(knowing))
+        assert same_json(shown(view, leave_out), shown(store, leave_out))
