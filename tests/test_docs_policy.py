@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatkit_reducer.cli.policy_table import markdown
+from chatkit_reducer.cli.policy_table import policy_markdown
 from chatkit_reducer.policies import PRESETS
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +21,7 @@ COPIES = [
 
 @pytest.mark.parametrize(("document", "name", "copy"), COPIES)
 def test_a_table_in_a_document_is_that_of_the_preset(document: str, name: str, copy: str) -> None:
-    assert copy.strip() == markdown(PRESETS[name]).strip(), (
+    assert copy.strip() == policy_markdown(PRESETS[name]).strip(), (
         f"{document}: put the output of `chatkit-reducer policy {name} --markdown` there"
     )
 
