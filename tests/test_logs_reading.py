@@ -280,7 +280,6 @@ def test_a_small_file_that_is_very_large_inside() -> None:
     assert rest == EVENTS
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python 3.14 reads zstd by itself")
 def test_zstd_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     for use in (lambda log: list(read(log)), replay, replay_threads):

@@ -230,7 +230,6 @@ def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
         write(tmp_path, EVENTS)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python 3.14 writes zstd by itself")
 def test_zstd_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(LogError, match=r"pip install 'chatkit-reducer\[zstd\]'"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chatkit_reducer import decode
-from chatkit_reducer.events import Event
 from chatkit_reducer.book import Progress
+from chatkit_reducer.events import Event
 from chatkit_reducer.testing.examples import (
     added,
     done,

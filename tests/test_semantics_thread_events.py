@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatkit_reducer import ThreadState, fold, reduce
+from chatkit_reducer.book import Progress
 from chatkit_reducer.events import (
     ClientEffect,
     ErrorEvent,
@@ -18,7 +19,6 @@ from chatkit_reducer.events import (
 )
 from chatkit_reducer.items import HIDDEN_TYPES
 from chatkit_reducer.lifecycle import Phase
-from chatkit_reducer.book import Progress
 from chatkit_reducer.testing.examples import (
     added,
     done,

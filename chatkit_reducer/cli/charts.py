@@ -97,8 +97,8 @@ class _Drawing:
         legend = Text()
         for fate in _FATES:
             legend.append(getattr(self._glyphs, fate) * 2, _STYLES[fate]).append(f" {fate}   ")
-        what = "characters that people see" if _is_text(self._swept) else "what people see"
-        return legend.append(f"{what} of the items in flight", "dim")
+        what = "characters in flight" if _is_text(self._swept) else "items in flight"
+        return legend.append(what, "dim")
 
     def chart(self, policy: int) -> Iterator[Text]:
         """The chart of one policy: the characters, and below them a lane for each other kind."""

@@ -13,6 +13,7 @@ import click
 
 from chatkit_reducer.cli.cancel import cancel
 from chatkit_reducer.cli.check import check
+from chatkit_reducer.cli.compact import compact
 from chatkit_reducer.cli.errors import PROGRAM, fail, guarded
 from chatkit_reducer.cli.policy import policy
 from chatkit_reducer.cli.replay import replay
@@ -26,6 +27,7 @@ COMMANDS: tuple[click.Command, ...] = (
     sweep,
     check,
     policy,
+    compact,
 )
 
 

@@ -20,7 +20,7 @@ from chatkit_reducer.codec import MALFORMED, decode_json, from_json
 from chatkit_reducer.errors import DecodeError
 from chatkit_reducer.events import Event, Json, KnownEvent, Unreadable
 from chatkit_reducer.logs.buffering import Block, FrameBuffer, TooLarge
-from chatkit_reducer.logs.detection import detect
+from chatkit_reducer.logs.detection import LOOK_AT, detect
 from chatkit_reducer.logs.framing import Frame, Framing
 
 __all__ = ["DEFAULT_MAX_EVENT_BYTES", "LogDecoder", "Record"]
@@ -115,7 +115,9 @@ class LogDecoder:
         self._head = head = (self._head or b"") + data
         if len(head) < len(_BOM) and not final:
             return []
-        framing = self._framing or detect(head, final=final)
+        # Every line that tells a format has one of these: with neither, a look would be in vain.
+        telling = final or b":" in data or b"{" in data or len(head) >= LOOK_AT
+        framing = self._framing or (detect(head, final=final) if telling else None)
         if framing is None:
             return []
         self._framing, self._buffer, self._head = framing, FrameBuffer(framing, self._limit), None

@@ -8,10 +8,12 @@ from chatkit_reducer.logs.framing import Framing
 from chatkit_reducer.logs.json_lines import JSON_LINES
 from chatkit_reducer.logs.sse import SSE
 
-__all__ = ["detect"]
+__all__ = ["LOOK_AT", "detect"]
 
-_LOOK_AT = 65536
-# The first line that says anything decides. What stands before it is rubbish, and will be reported.
+LOOK_AT = 65536
+"""How many bytes at the start of a log may say nothing; then it is JSON lines."""
+
+# The first line that says anything decides. What stands before it is rubbish.
 _TELLING = re.compile(
     rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n])(?:[ \t]*(?P<json>\{)|(?:data|event|id|retry)?:)"
 )
@@ -24,7 +26,7 @@ def detect(head: bytes, *, final: bool) -> Framing | None:
         head: the log from its start.
         final: `head` is all of it.
     """
-    found = _TELLING.search(head, 0, _LOOK_AT)
+    found = _TELLING.search(head, 0, LOOK_AT)
     if found is not None:
         return JSON_LINES if found["json"] else SSE
-    return JSON_LINES if final or len(head) >= _LOOK_AT else None
+    return JSON_LINES if final or len(head) >= LOOK_AT else None
