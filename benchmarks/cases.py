@@ -14,6 +14,7 @@ import msgspec
 
 from benchmarks.logs import long_log, mixed_log, rewritten
 from benchmarks.measuring import measure
+from benchmarks.sweeping import sweep_rows
 from chatkit_reducer import ThreadState, decode, reduce, replay
 from chatkit_reducer.events import Event, KnownEvent
 
@@ -181,6 +182,7 @@ CASES: dict[str, Callable[[int], Iterator[Row]]] = {
     "replay": replay_rows,
     "reduce": reduce_rows,
     "memory": memory_rows,
+    "sweep": sweep_rows,
     "sdk": sdk_rows,
 }
 """Every group of rows by name."""

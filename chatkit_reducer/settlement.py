@@ -60,10 +60,16 @@ class Verdict:
     @property
     def write(self) -> Write | None:
         """What the store has to do about it; None for nothing."""
-        untouched = self.decision is not Decision.PERSIST and self.left is self.stored
-        if self.left is None or untouched:
+        if self.left is None or self._is_there:
             return None
         return Write("add" if self.stored is None else "save", self.left.to_json())
+
+    @property
+    def _is_there(self) -> bool:
+        """Whether the store is known to have what it is to have in the end."""
+        if self.decision is Decision.DISCARD:
+            return self.left is self.stored and self.case.content is not Content.COMPLETE
+        return self.decision is Decision.STALE and self.left is self.stored
 
     @property
     def left(self) -> ItemState | None:

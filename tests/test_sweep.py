@@ -44,13 +44,13 @@ Events = Sequence[e.Event | e.Unreadable]
 
 ODD = Policy(
     name="odd",
-    rows=[
+    rows=(
         Row(item="widget", cause="failed", decision="persist", reason="Forms are kept."),
         Row(item="widget", content="empty", decision="stale", reason="Empty forms are odd."),
         Row(origin="base", content="partial", decision="persist", reason="It has a copy."),
         Row(content="empty", decision="stale", reason="Nothing."),
         Row(decision="discard", reason="The rest."),
-    ],
+    ),
 )
 ALL = (policies.SDK, policies.KEEP, policies.DROP, ODD)
 
@@ -87,17 +87,18 @@ def check(events: Events, state: ThreadState | None = None, cause: Cause = Cause
     assert figures(sweep(events, ALL, cause, state)) == expected(events, state, cause)
 
 
-def split(events: Events, size: int) -> list[e.Event]:
+def split(events: Events, size: int) -> Events:
     """The events, with texts in smaller deltas, so that there are runs of them."""
-    out: list[e.Event] = []
+    out: list[e.Event | e.Unreadable] = []
     for event in events:
         update: Any = getattr(event, "update", None)
         delta = getattr(update, "delta", "")
         if type(update) is e.AssistantMessageContentPartTextDelta and len(delta) > size:
             pieces = [delta[i : i + size] for i in range(0, len(delta), size)]
-            out += [text_delta(event.item_id, p, update.content_index) for p in pieces]  # type: ignore[union-attr]
+            item_id: str = getattr(event, "item_id", "")
+            out += [text_delta(item_id, piece, update.content_index) for piece in pieces]
         else:
-            out.append(event)  # type: ignore[arg-type]
+            out.append(event)
     return out
 
 
@@ -262,12 +263,13 @@ def test_without_policies() -> None:
 
 
 def test_the_cause_is_looked_at_before_any_event() -> None:
-    with pytest.raises(ValueError, match="'bored' is not a valid Cause"):
+    with pytest.raises(ValueError, match="'bored' is none of"):
         sweep([], ALL, "bored")
 
 
 def test_the_log_is_read_as_the_stops_are_taken() -> None:
-    stops = sweep(iter([added(message("m", "a")), None]), ALL, "ended")  # type: ignore[list-item]
+    events: Any = iter([added(message("m", "a")), None])
+    stops = sweep(events, ALL, "ended")
     assert (next(stops).at, next(stops).at) == (0, 1)
     with pytest.raises(TypeError, match="NoneType is not an event"):
         next(stops)
@@ -287,8 +289,12 @@ def test_texts_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def count(kind: type[Any], name: str) -> None:
         whole = getattr(kind, name).fget
-        looking = property(lambda item: looked.append(item.id) or whole(item))
-        monkeypatch.setattr(kind, name, looking)
+
+        def looking(item: Any) -> Any:
+            looked.append(item.id)
+            return whole(item)
+
+        monkeypatch.setattr(kind, name, property(looking))
 
     for kind, name in [
         (AssistantMessage, "seen"),

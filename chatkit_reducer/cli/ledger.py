@@ -1,4 +1,4 @@
-"""A table whose rows end in a sentence: beside the other columns, or below them if there is no room."""
+"""A table whose rows end in a sentence: beside the other cells, or below if there is no room."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def find_policy(name: str) -> Policy:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"there is no preset and no file {name!r} ({_PRESETS} are presets)") from None
+        raise InputError(f"{name!r} is neither a preset ({_PRESETS}) nor a file") from None
     except UnicodeDecodeError:
         raise InputError(f"{name!r} is no policy: this is no TOML: it is not UTF-8") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

@@ -46,10 +46,12 @@ def policy(*, policy: str | None, markdown: bool, as_json: bool) -> None:
         raise click.UsageError("give --markdown or --json, not both")
     shown = tuple(PRESETS.values()) if policy is None else (find_policy(policy),)
     if as_json:
-        print_json_lines(map(policy_json, shown))
+        print_json_lines((policy_json(each) for each in shown))
     elif markdown:
         # As it is, in whatever encoding the terminal has: this is for a document.
-        click.get_binary_stream("stdout").write("\n".join(map(policy_markdown, shown)).encode())
+        click.get_binary_stream("stdout").write(
+            "\n".join([policy_markdown(each) for each in shown]).encode()
+        )
     else:
         _show(shown)
 

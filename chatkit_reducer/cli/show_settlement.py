@@ -150,7 +150,9 @@ def _marker(settlement: Settlement) -> Part:
     wanted, cause = settlement.policy.marker, settlement.cause
     if settlement.marker is not None:
         yield indented(_content(settlement.marker))
-        note = f"by an item of type {settlement.marker.item}, written last: it needs an id and a time"
+        note = (
+            f"by an item of type {settlement.marker.item}, written last: it needs an id and a time"
+        )
         yield indented(Text(note, "dim"))
     elif wanted is None:
         yield indented(Text("nothing: this policy has no marker", "dim"))

@@ -31,6 +31,7 @@ _PANEL_GAP = 24
 _FOOT = 46
 _MOST_THREADS = 8
 _TITLE_LIMIT = 60
+_STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 # From the bottom of the chart to its top, and what each of them means.
 _FATES: MappingProxyType[str, str] = MappingProxyType(
@@ -94,8 +95,7 @@ def sweep_svg(threads: Sequence[Swept], cause: Cause, log: str) -> str:
     title = f"What survives if {_short(log)} stops here"
     described = _described(drawn, len(threads), cause)
     head = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}"'
-        f' width="{_WIDTH}" height="{height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {_size(height)} role="img">',
         f"<title>{_text(title)}</title>",
         f"<desc>{_text(_in_words(drawn))}</desc>",
         f"<style>\n{_STYLE}\n</style>",
@@ -106,6 +106,10 @@ def sweep_svg(threads: Sequence[Swept], cause: Cause, log: str) -> str:
         *_legend(),
     ]
     return "\n".join([*head, *body, "</svg>", ""])
+
+
+def _size(height: int) -> str:
+    return f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
 
 
 def _text(text: str) -> str:
@@ -216,8 +220,8 @@ def _nice(most: float) -> int:
     """The round number at or above this one."""
     if most <= 4:
         return 4
-    unit = 10 ** floor(log10(most))
-    return next(ceil(unit * step) for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if unit * step >= most)
+    unit = 10.0 ** floor(log10(most))
+    return next(ceil(unit * step) for step in _STEPS if unit * step >= most)
 
 
 def _grid(top: int, y: float) -> Iterator[str]:
@@ -292,4 +296,4 @@ def _axis(swept: Swept, y: float) -> Iterator[str]:
 
 def _ticks(count: int) -> list[int]:
     step = _nice(max(1, (count - 1) / 8)) if count > 9 else 1
-    return [index for index in range(0, count, max(1, step))]
+    return list(range(0, count, step))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from chatkit_reducer.items.base import Seen
@@ -75,7 +76,7 @@ class Swept:
         edges = [column * total // count for column in range(count + 1)]
         return [
             max(stops[begin : max(end, begin + 1)], key=lambda stop: getattr(stop.seen, kind))
-            for begin, end in zip(edges, edges[1:], strict=False)
+            for begin, end in pairwise(edges)
         ]
 
     def summary(self, policy: int) -> Summary:

@@ -82,8 +82,9 @@ class LogOfThreads:
         Raises:
             InputError: as for `runs`.
         """
-        states = {None: self._before} if self._before is not None else {}
-        result: dict[str | None, ThreadState] = dict(states)
+        result: dict[str | None, ThreadState] = {}
+        if self._before is not None:
+            result[None] = self._before
         for thread, run in self.runs():
             if None in result and thread is not None:
                 result[thread] = result.pop(None)

@@ -302,12 +302,11 @@ class MessageDraft:
     text.
     """
 
-    __slots__ = ("_grew", "_item", "_parts")
+    __slots__ = ("_item", "_parts")
 
     def __init__(self, item: AssistantMessage) -> None:
         self._item = item
         self._parts = [_GrowingPart(part) for part in item.parts]
-        self._grew = False
 
     def take(self, item_id: str, first: ThreadItemUpdated, events: Events) -> Taken:
         """Takes `first`, and of `events` as many as it can.
@@ -322,23 +321,30 @@ class MessageDraft:
             if not self._takes(update):
                 break
             count += 1
-            index, pieces = update.content_index, self._parts[update.content_index].pieces
-            append, before = pieces.append, len(pieces)
+            index = update.content_index
+            part = self._parts[index]
+            append, before = part.pieces.append, len(part.pieces)
             try:
                 for event in events:
                     update = event.update
-                    if (
-                        type(update) is not AssistantMessageContentPartTextDelta
-                        or update.content_index != index
-                        or event.item_id != item_id
-                    ):
+                    kind = type(update)
+                    if kind is AssistantMessageContentPartTextDelta:
+                        if update.content_index != index or event.item_id != item_id:
+                            break
+                        append(update.delta)
+                    elif kind is AssistantMessageContentPartAnnotationAdded:
+                        place = update.annotation_index
+                        if update.content_index != index or event.item_id != item_id or place < 0:
+                            break
+                        part.cite(place, update.annotation)
+                        count += 1
+                    else:
                         break
-                    append(update.delta)
                 else:
                     event = END
             except AttributeError:
                 pass
-            count += len(pieces) - before
+            count += len(part.pieces) - before
         return event, count
 
     def _takes(self, update: Any) -> bool:
@@ -355,7 +361,6 @@ class MessageDraft:
             if update.annotation_index < 0:
                 return False
             part.cite(update.annotation_index, update.annotation)
-            self._grew = True
         elif kind is AssistantMessageContentPartDone:
             part = _GrowingPart(part.without_pieces().finished(update.content))
         else:
@@ -368,7 +373,7 @@ class MessageDraft:
 
     def item(self) -> AssistantMessage:
         """The message after all that was taken; the same object if nothing changed."""
-        grew = self._grew or any(any(part.pieces) for part in self._parts)
+        grew = any(part.grew for part in self._parts)
         parts = tuple([part.whole() for part in self._parts])
         if not grew and parts == self._item.parts:
             return self._item
@@ -390,6 +395,11 @@ class _GrowingPart:
         if self.annotations is None:
             self.annotations = list(self.part.annotations or ())
         self.annotations.insert(min(index, len(self.annotations)), annotation)
+
+    @property
+    def grew(self) -> bool:
+        """Whether anything came."""
+        return self.annotations is not None or any(self.pieces)
 
     def without_pieces(self) -> Part:
         """The part with its citations, and the text that it had before."""

@@ -5,6 +5,7 @@ Reference: openai-chatkit 1.6.5, `chatkit/server.py`, `ChatKitServer._update_pen
 
 from __future__ import annotations
 
+from itertools import chain
 from operator import is_
 from typing import Any
 
@@ -174,30 +175,34 @@ class WorkflowDraft:
     not there.
     """
 
-    __slots__ = ("_by_index", "_changed", "_count", "_item")
+    __slots__ = ("_by_index", "_changed", "_item", "_size")
 
     def __init__(self, item: Workflow) -> None:
         self._item = item
         self._by_index = item.by_index
         self._changed: dict[int, Json | None] = {}
-        self._count = len(self._by_index)
+        self._size = len(self._by_index)
 
     def take(self, item_id: str, first: ThreadItemUpdated, events: Events) -> Taken:
         """Takes `first`, and of `events` as many as it can."""
-        changed, count = self._changed, 0
-        event: Any = first
-        while type(event) is ThreadItemUpdated and event.item_id == item_id:
+        changed, size, taken = self._changed, self._size, 0
+        event: Any = END
+        for event in chain((first,), events):
+            if type(event) is not ThreadItemUpdated or event.item_id != item_id:
+                break
             update = event.update
-            if type(update) is WorkflowTaskUpdated and 0 <= update.task_index < self._count:
+            if type(update) is WorkflowTaskUpdated and 0 <= update.task_index < size:
                 changed[update.task_index] = update.task
-            elif type(update) is WorkflowTaskAdded and update.task_index == self._count:
-                changed[update.task_index] = update.task
-                self._count += 1
+            elif type(update) is WorkflowTaskAdded and update.task_index == size:
+                changed[size] = update.task
+                size += 1
             else:
                 break
-            count += 1
-            event = next(events, END)
-        return event, count
+            taken += 1
+        else:
+            event = END
+        self._size = size
+        return event, taken
 
     def item(self) -> Workflow:
         """The workflow after all that was taken; the same object if nothing changed."""

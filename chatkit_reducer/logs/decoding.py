@@ -130,23 +130,21 @@ class LogDecoder:
         """The records of a block."""
         if isinstance(block, TooLarge):
             return [self._dropped(block)]
+        values = self.decoded(block, _enveloped if self._in_envelopes else _bare)
+        if values is None:
+            return self._one_by_one(block)
         if self._in_envelopes:
-            envelopes = self.decoded(block, _enveloped)
-            if envelopes is not None:
-                return [Record(e.event, e.thread, e.seq, e.time) for e in envelopes]
-        else:
-            events = self.decoded(block, _bare)
-            if events is not None:
-                return [Record(event) for event in events]
-        return self._one_by_one(block)
+            return [Record(e.event, e.thread, e.seq, e.time) for e in values]
+        return [Record(event) for event in values]
 
     def events(self, block: Block) -> list[Event | Unreadable]:
         """The events of a block, without what the log says of them."""
-        if not self._in_envelopes and isinstance(block, bytes):
-            events = self.decoded(block, _bare)
-            if events is not None:
-                return events
-        return [record.event for record in self.records(block)]
+        if isinstance(block, TooLarge):
+            return [self._dropped(block).event]
+        values = self.decoded(block, _enveloped if self._in_envelopes else _bare)
+        if values is None:
+            return [record.event for record in self._one_by_one(block)]
+        return [envelope.event for envelope in values] if self._in_envelopes else values
 
     def decoded(self, block: bytes, elements: msgspec.json.Decoder[Any]) -> list[Any] | None:
         """The fast way: the frames of a block with this decoder for arrays of them, or None."""
