@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -228,7 +228,7 @@ class Sweeping:
         run: list[Event] = []
         position, more = self.position, 0
         while type(event) is ThreadItemUpdated and event.item_id == item_id:
-            update = event.update
+            update: Any = event.update
             if type(update) is not kind or place_of(update) != place or len(run) == _LONGEST_RUN:
                 break
             run.append(event)
@@ -264,7 +264,7 @@ class Sweeping:
         return None
 
     def _updated(self, event: ThreadItemUpdated, *, faulty: bool) -> _TextPlace | None:
-        item_id, update = event.item_id, event.update
+        item_id, update = event.item_id, cast(Any, event.update)
         place_of = _PLACES.get(type(update))
         known = self._in_flight.get(item_id)
         if known is None or (place_of is None and type(update) not in _NO_MORE_TO_SEE):
@@ -275,8 +275,8 @@ class Sweeping:
         if not self._counts(item_id, place):
             return None
         if known is not None:
-            delta = update.delta  # type: ignore[union-attr]  # those that have a place have a delta
-            known = known.grown(len(delta), is_blank=not delta.strip())
+            is_blank = not update.delta.strip()
+            known = known.grown(len(update.delta), is_blank=is_blank)
             self._put(item_id, known)
         is_partial = self._in_flight[item_id].content is Content.PARTIAL
         return (item_id, place) if is_partial else None

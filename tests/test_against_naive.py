@@ -19,7 +19,8 @@ from chatkit_reducer.testing.naive import NaiveThread
 
 SOUND = st.one_of(
     chatkit.streams(),
-    chatkit.streams(types=["assistant_message", "widget"], max_items=2, max_updates=16),
+    chatkit.streams(types=["assistant_message"], max_updates=16),
+    chatkit.streams(types=["widget"], max_items=2, max_updates=16),
 )
 HOSTILE = chatkit.hostile_streams(max_events=20)
 
@@ -54,13 +55,18 @@ def progress_of(state: ThreadState) -> dict[str, Any] | None:
 
 
 def assert_same_at_every_step(events: list[e.Event], looks: list[bool]) -> None:
-    """`looks` says after which events somebody reads the state: that may change how it goes on."""
+    """`looks` says after which events somebody reads the state: that may change how it goes on.
+
+    And what a fold makes of the events until there: at the end of a sound stream, all is as the
+    last events say, whatever was folded before.
+    """
     state, model = ThreadState(), NaiveThread()
     for position, event in enumerate(events):
         state = reduce(state, event, position=position)
         model.apply(to_json(event))
         if looks and looks[position % len(looks)]:
             assert_same(state, model)
+            assert_same(fold(events[: position + 1]), model)
     assert_same(state, model)
     assert_same(fold(events), model)
 

@@ -32,11 +32,22 @@ from chatkit_reducer.testing import strategies as chatkit
 
 Events = list[e.Event]
 
-SOUND = st.one_of(
+WHOLE = st.one_of(
     chatkit.streams(),
-    chatkit.streams(types=["assistant_message", "widget"], max_items=2, max_updates=16),
+    chatkit.streams(types=["assistant_message"], max_updates=16),
+    chatkit.streams(types=["widget"], max_items=2, max_updates=16),
 )
-HOSTILE = chatkit.hostile_streams(max_events=20)
+
+
+@st.composite
+def stopped(draw: st.DrawFn, streams: st.SearchStrategy[Events]) -> Events:
+    """The first so many events of a stream: when all is done, much that went before is hidden."""
+    events = draw(streams)
+    return events[: len(events) - draw(st.integers(0, 12)) % (len(events) + 1)]
+
+
+SOUND = stopped(WHOLE)
+HOSTILE = stopped(chatkit.hostile_streams(max_events=20))
 ANY = SOUND | HOSTILE
 UNREADABLE = st.builds(
     e.Unreadable, st.integers(0, 9), st.just("no JSON"), st.text("{}x", max_size=3)
@@ -424,10 +435,13 @@ def test_what_text_says_is_what_is_written(
 # --- old states, branches and threads -------------------------------------------------------------
 
 
-@given(ANY, st.integers(0, 40), LOOKS)
-def test_two_futures_of_one_state_do_not_meet(events: Events, cut: int, looks: list[bool]) -> None:
+@given(ANY, st.integers(0, 40), LOOKS, st.booleans())
+def test_two_futures_of_one_state_do_not_meet(
+    events: Events, cut: int, looks: list[bool], steps: bool
+) -> None:
     cut %= len(events) + 1
-    start = fold(events[:cut])
+    # The item that streams is held in another way by `reduce` than by `fold`.
+    start = fold_one_by_one(ThreadState(), events[:cut]) if steps else fold(events[:cut])
     # Without its first event, the second future is mostly other text for the same place.
     futures = [events[cut:], events[cut + 1 :]]
     states = [start, start]
@@ -482,8 +496,9 @@ _RUNS: dict[str, Events] = {
         pytest.param([*_TEXT_RUN, e.ThreadItemRemoved("x")], e.ThreadItemRemoved, id="anomaly"),
     ],
 )
+@pytest.mark.parametrize("steps", [True, False])
 def test_two_threads_append_to_the_same_state(
-    events: Events, more: Callable[[str], e.Event]
+    events: Events, more: Callable[[str], e.Event], steps: bool
 ) -> None:
     """Each thread gives up its turn before every single instruction of this package.
 
@@ -491,7 +506,7 @@ def test_two_threads_append_to_the_same_state(
     at its end and writing there is what this test is after.
     """
     for _ in range(5):
-        start = fold(events)
+        start = fold_one_by_one(ThreadState(), events) if steps else fold(events)
         futures = [[more(f"{name}{n}") for n in range(4)] for name in "pq"]
         results = in_threads(start, futures)
         for result, future in zip(results, futures, strict=True):

@@ -32,13 +32,12 @@ MARKER: Any = {"marker_id": "the marker", "marker_time": "2025-01-01", "marker_c
 
 
 def settled(stop: chatkit.StoppedStream, policy: Policy, **more: Any) -> Settlement:
-    delivered, state = stop.states
-    return settle(state, policy=policy, cause=stop.cause, delivered=delivered, **more)
+    return settle(stop.state, policy=policy, cause=stop.cause, delivered=stop.delivered, **more)
 
 
 def in_flight(stop: chatkit.StoppedStream) -> list[str]:
     """The ids of the items that are pending, or whose last event the store may not have seen."""
-    delivered, state = stop.states
+    delivered, state = stop.delivered, stop.state
     doubtful = {
         item_id
         for item_id, item in state.items.items()
@@ -74,8 +73,7 @@ def test_every_item_in_flight_has_one_verdict(stop: chatkit.StoppedStream, polic
 
 @given(STOPS, POLICIES)
 def test_the_row_that_matches_an_item_decides(stop: chatkit.StoppedStream, policy: Policy) -> None:
-    delivered, state = stop.states
-    groups = {"persist": "persist", "discard": "discard", "stale": "stale"}
+    delivered, state = stop.delivered, stop.state
     settlement = settled(stop, policy)
     for verdict in settlement.verdicts:
         item, case = verdict.item, verdict.case
@@ -89,7 +87,7 @@ def test_the_row_that_matches_an_item_decides(stop: chatkit.StoppedStream, polic
             assert case.origin == ("base" if item.id in stored_in(delivered) else "new")
             assert case.content is Content.COMPLETE
         assert verdict.row is policy.row_for(case)
-        group = getattr(settlement, groups[verdict.decision])
+        group = getattr(settlement, verdict.decision)
         assert item.id in [one.id for one in group]
 
 
@@ -143,7 +141,7 @@ def test_the_writes_are_in_thread_order_and_the_marker_is_last(
 def test_what_is_new_is_added_and_what_has_a_base_is_saved(
     stop: chatkit.StoppedStream, policy: Policy
 ) -> None:
-    known = stored_in(stop.states[0])
+    known = stored_in(stop.delivered)
     for write in settled(stop, policy).writes:
         assert write.op == ("save" if write.item["id"] in known else "add")
 
@@ -250,7 +248,7 @@ def is_hidden(item: Json) -> bool:
 
 def possible_stores(stop: chatkit.StoppedStream) -> Iterator[dict[str, Json]]:
     """What the store holds at the end: the last event may have reached it, or may not have."""
-    for state in stop.states:
+    for state in (stop.delivered, stop.state):
         # What the last event took away, no write takes away: see `settle`.
         yield {key: item for key, item in stored_in(state).items() if key in stop.state.items}
 
@@ -292,20 +290,25 @@ def test_client_and_store_converge_with_the_presets(name: str, stop: chatkit.Sto
     assert_they_converge(stop, policies.PRESETS[name])
 
 
-@given(st.data(), POLICIES, st.sampled_from(Cause))
+@st.composite
+def continued(draw: st.DrawFn) -> tuple[ThreadState, ThreadState]:
+    """A thread that had items before its stream began, before and after some event of it."""
+    stored = draw(st.lists(chatkit.items(), max_size=2, unique_by=lambda item: item["id"]))
+    events = draw(chatkit.streams(stored=stored, max_items=1, max_updates=4))
+    cut = draw(st.integers(0, len(events)))
+    delivered = fold(events[:cut], ThreadState.from_items(stored))
+    return delivered, fold(events[cut : cut + 1], delivered)
+
+
+@given(continued(), POLICIES, st.sampled_from(Cause))
 def test_they_converge_in_a_thread_that_had_items_before(
-    data: st.DataObject, policy: Policy, cause: Cause
+    states: tuple[ThreadState, ThreadState], policy: Policy, cause: Cause
 ) -> None:
-    stored = data.draw(st.lists(chatkit.items(), max_size=3, unique_by=lambda item: item["id"]))
-    start = ThreadState.from_items(stored)
-    events = data.draw(chatkit.streams(stored=stored, max_items=1))
-    cut = data.draw(st.integers(0, len(events)))
-    delivered = fold(events[:cut], start)
-    state = fold(events[cut : cut + 1], delivered)
+    delivered, state = states
     settlement = settle(state, policy=policy, cause=cause, delivered=delivered)
     leave_out = {item.id for item in settlement.stale} | out_of_reach(settlement)
     view = {key: item.to_json() for key, item in fold(settlement.events, state).items.items()}
-    for knowing in (delivered, state):
+    for knowing in states:
         before = {k: v for k, v in stored_in(knowing).items() if k in state.items}
         store = after_writes(settlement, before)
         assert same_json(shown(view, leave_out), shown(store, leave_out))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from chatkit_reducer.cli import options
@@ -46,12 +48,11 @@ def policy(*, policy: str | None, markdown: bool, as_json: bool) -> None:
         raise click.UsageError("give --markdown or --json, not both")
     shown = tuple(PRESETS.values()) if policy is None else (find_policy(policy),)
     if as_json:
-        print_json_lines((policy_json(each) for each in shown))
+        print_json_lines(policy_json(each) for each in shown)
     elif markdown:
         # As it is, in whatever encoding the terminal has: this is for a document.
-        click.get_binary_stream("stdout").write(
-            "\n".join([policy_markdown(each) for each in shown]).encode()
-        )
+        text = "\n".join([policy_markdown(each) for each in shown])
+        sys.stdout.buffer.write(text.encode())
     else:
         _show(shown)
 

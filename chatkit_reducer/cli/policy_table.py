@@ -15,7 +15,7 @@ from chatkit_reducer.policy import ANY, Cause, Marker, Policy, Row
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["COLUMNS", "marker_json", "policy_blocks", "policy_json", "policy_markdown"]
+__all__ = ["COLUMNS", "ends_text", "marker_json", "policy_blocks", "policy_json", "policy_markdown"]
 
 COLUMNS = tuple(field.name for field in attrs.fields(Row))
 """What a row says, in order: item, origin, content, cause, decision, reason."""
@@ -62,10 +62,9 @@ def _sentence(marker: Marker | None) -> str:
     what = "the content is made by the application"
     if marker.content is not None:
         what = f"\u201c{marker.content}\u201d"
-    causes = _causes(marker)
-    if not causes:
+    if not marker.causes:
         return f"A marker of type {marker.item} is never written: {what}"
-    return f"Noted for the model when the stream {_ends(causes)}, as {marker.item}: {what}"
+    return f"Noted for the model when the stream {ends_text(marker)}, as {marker.item}: {what}"
 
 
 _VERBS = {
@@ -77,8 +76,9 @@ _VERBS = {
 }
 
 
-def _ends(causes: list[str]) -> str:
-    *others, last = [_VERBS[cause] for cause in causes]
+def ends_text(marker: Marker) -> str:
+    """The ends that a marker is written for, of which there is one at least."""
+    *others, last = [_VERBS[cause] for cause in _causes(marker)]
     return f"{', '.join(others)} or {last}" if others else last
 
 

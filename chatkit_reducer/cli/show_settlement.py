@@ -15,6 +15,7 @@ from chatkit_reducer.anomalies import Fault
 from chatkit_reducer.cli.items import view_of
 from chatkit_reducer.cli.layout import Hanging, indented, label
 from chatkit_reducer.cli.ledger import Ledger
+from chatkit_reducer.cli.policy_table import ends_text
 from chatkit_reducer.cli.text import one_line, safe
 from chatkit_reducer.events import (
     Event,
@@ -24,7 +25,7 @@ from chatkit_reducer.events import (
     wire_type,
 )
 from chatkit_reducer.items import ItemState, parse_item
-from chatkit_reducer.policy import Cause, Decision, Marker
+from chatkit_reducer.policy import Decision, Marker
 from chatkit_reducer.settlement import Settlement, Verdict, Write
 from chatkit_reducer.state import ThreadState
 
@@ -39,7 +40,7 @@ DECISION_STYLES: MappingProxyType[Decision, str] = MappingProxyType(
         Decision.STALE: "bold yellow",
     }
 )
-_SHOWN_LINES = 4
+_SHOWN_LINES = 8
 
 
 def show_settlement(
@@ -157,7 +158,9 @@ def _marker(settlement: Settlement) -> Part:
     elif wanted is None:
         yield indented(Text("nothing: this policy has no marker", "dim"))
     elif cause not in wanted.causes:
-        yield indented(Text(f"nothing: the marker is for {_any_of(wanted)}", "dim"))
+        ends = ends_text(wanted) if wanted.causes else "ends in no way there is"
+        note = f"nothing: the marker is for when the stream {ends}"
+        yield indented(Text(note, "dim"))
     else:
         note = (
             "nothing: the newest item that stays is a client tool call without an output yet, and "
@@ -170,11 +173,6 @@ def _content(marker: Marker) -> Text:
     if marker.content is None:
         return Text("what the application makes of it", "italic")
     return Text(f"\u201c{safe(marker.content)}\u201d")
-
-
-def _any_of(marker: Marker) -> str:
-    named = [cause.replace("_", " ") for cause in Cause if cause in marker.causes]
-    return f"a stream that was {' or '.join(named)}" if named else "no end at all"
 
 
 # --- the clients ----------------------------------------------------------------------------------

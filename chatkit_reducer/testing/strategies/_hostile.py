@@ -64,7 +64,8 @@ def _hostile_streams(max_events: int, *, unknown: bool) -> st.SearchStrategy[lis
         (4, st.builds(_insert, where, _wild_events(unknown=unknown))),
         (3, st.builds(_change, where, st.fixed_dictionaries({}, optional=_BAD_FIELDS))),
         (1, st.builds(_drop, where)),
-        (1, st.builds(_repeat, where, where)),
+        (1, st.builds(_repeat, where)),
+        (1, st.builds(_repeat_elsewhere, where, where)),
         (1, st.builds(_move, where, where)),
     )
     sound = streams(max_items=2, max_updates=8, unknown=unknown)
@@ -101,7 +102,16 @@ def _drop(where: int) -> Edit:
     return edit
 
 
-def _repeat(source: int, where: int) -> Edit:
+def _repeat(where: int) -> Edit:
+    def edit(stream: list[e.Event]) -> None:
+        if stream:
+            place = where % len(stream)
+            stream.insert(place, stream[place])
+
+    return edit
+
+
+def _repeat_elsewhere(source: int, where: int) -> Edit:
     def edit(stream: list[e.Event]) -> None:
         if stream:
             stream.insert(where % (len(stream) + 1), stream[source % len(stream)])

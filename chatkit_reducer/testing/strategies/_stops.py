@@ -26,21 +26,12 @@ class StoppedStream:
 
     events: tuple[e.Event, ...]
     """What arrived before it stopped."""
-    written: int
-    """How many of these events the store is known to have seen; all of them, or all but one."""
     cause: Cause
     """How it ended."""
-
-    @property
-    def state(self) -> ThreadState:
-        """The thread as people saw it last."""
-        return self.states[1]
-
-    @property
-    def states(self) -> tuple[ThreadState, ThreadState]:
-        """The thread as the store knows it, and as people saw it: `delivered` and `state`."""
-        delivered = fold(self.events[: self.written])
-        return delivered, fold(self.events[self.written :], delivered)
+    delivered: ThreadState = attrs.field(repr=False)
+    """The thread as the store is known to have it: after all events, or after all but the last."""
+    state: ThreadState = attrs.field(repr=False)
+    """The thread as people saw it last, folded on from `delivered`."""
 
 
 def stops(
@@ -69,7 +60,9 @@ def stops(
 def _stopped(events: list[e.Event], *, place: int, cause: str, doubt: bool) -> StoppedStream:
     arrived = tuple(events[: place % (len(events) + 1)])
     written = len(arrived) - 1 if doubt and arrived else len(arrived)
-    return StoppedStream(events=arrived, written=written, cause=Cause(cause))
+    delivered = fold(arrived[:written])
+    state = fold(arrived[written:], delivered)
+    return StoppedStream(events=arrived, cause=Cause(cause), delivered=delivered, state=state)
 
 
 def policies(*, max_rows: int = 5, markers: bool = True) -> st.SearchStrategy[Policy]:
