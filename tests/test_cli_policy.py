@@ -122,8 +122,8 @@ def test_markdown() -> None:
         "| `*` | `*` | `complete` | `*` | `persist` | It was done; only whether the store got it is"
         " in doubt. |\n"
         "| `*` | `new` | `*` | `*` | `discard` | An answer that was not finished is no answer. |\n"
-        "| `*` | `base` | `*` | `*` | `discard` | The stored copy is the last one that was finished."
-        " |\n"
+        "| `*` | `base` | `*` | `*` | `discard` | The stored copy is the last one that was "
+        "finished. |\n"
         "\n"
         "Noted for the model when the stream was cancelled, as sdk\\_hidden\\_context: “The user "
         "cancelled the stream. Stop responding to the prior request.”\n"
@@ -157,8 +157,7 @@ def test_text_of_a_file_is_no_markup(tmp_path: Path) -> None:
         ("[marker]\ncontent = 'a'\ncauses = []", "A marker of type sdk_hidden_context is never"),
         (
             "[marker]\nitem = 'hidden_context_item'\ncauses = ['crashed', 'ended', 'failed']",
-            "Noted for the model when the stream ended with items left behind, failed or crashed, "
-            "as hidden_context_item: the content is made by the application",
+            "stream ended with items left behind, failed or crashed, as hidden_context_item: ",
         ),
     ],
 )

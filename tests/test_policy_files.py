@@ -228,8 +228,8 @@ def test_without_a_base_there_is_no_marker_unless_it_is_written() -> None:
         (
             'name = "p"\n[marker]\ncauses = []',
             (
-                "an sdk_hidden_context holds text: give the marker a `content`, or make its `item` a"
-                " hidden_context_item, whose content is given when you settle @ policy.marker"
+                "an sdk_hidden_context holds text: give the marker a `content`, or make its `item` "
+                "a hidden_context_item, whose content is given when you settle @ policy.marker"
             ),
         ),
     ],

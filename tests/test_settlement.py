@@ -33,7 +33,7 @@ from chatkit_reducer.testing.examples import (
 KEEP_EVERYTHING = Policy(name="all", rows=[Row(decision="persist", reason="because")])
 DROP_EVERYTHING = Policy(name="none", rows=[Row(decision="discard", reason="because")])
 LEAVE_EVERYTHING = Policy(name="left", rows=[Row(decision="stale", reason="because")])
-WITH_MARKER = {"marker_id": "mark", "marker_time": "2025-01-01T00:00:00"}
+WITH_MARKER: Any = {"marker_id": "mark", "marker_time": "2025-01-01T00:00:00"}
 
 ANSWER: list[Event] = [added(message("m")), text_delta("m", "Hel"), text_delta("m", "lo")]
 
@@ -102,7 +102,9 @@ def test_a_stored_item_is_no_matter_of_a_settlement() -> None:
     state = state_after(added(message("m")), done(message("m", "Hi")), stored=[message("n", "x")])
     for policy in (KEEP_EVERYTHING, DROP_EVERYTHING, LEAVE_EVERYTHING):
         settlement = settled(state, policy)
-        assert settlement.verdicts == settlement.writes == settlement.events == ()
+        assert settlement.verdicts == ()
+        assert settlement.writes == ()
+        assert settlement.events == ()
 
 
 def test_items_are_written_in_thread_order_and_the_marker_last() -> None:

@@ -22,7 +22,7 @@ from chatkit_reducer.events import Json
 from chatkit_reducer.items import HIDDEN_TYPES
 from chatkit_reducer.json_values import same_json
 from chatkit_reducer.lifecycle import Phase
-from chatkit_reducer.policy import Cause, Content, Decision, Policy
+from chatkit_reducer.policy import Cause, Content, Decision, Policy, Row
 from chatkit_reducer.testing import strategies as chatkit
 
 STREAMS = chatkit.streams(max_items=4) | chatkit.hostile_streams(max_events=16)
@@ -178,7 +178,7 @@ def test_nothing_that_was_cut_off_claims_to_run_when_it_is_written(
 
 
 ALL_STAYS = policies.KEEP.with_rows(
-    policies.Row(decision="persist", reason="to look at it"), name="all stays"
+    Row(decision="persist", reason="to look at it"), name="all stays"
 )
 
 
@@ -293,7 +293,8 @@ def test_client_and_store_converge_with_the_presets(name: str, stop: chatkit.Sto
 @st.composite
 def continued(draw: st.DrawFn) -> tuple[ThreadState, ThreadState]:
     """A thread that had items before its stream began, before and after some event of it."""
-    stored = draw(st.lists(chatkit.items(), max_size=2, unique_by=lambda item: item["id"]))
+    by_id = {item["id"]: item for item in draw(st.lists(chatkit.items(), max_size=2))}
+    stored = list(by_id.values())
     events = draw(chatkit.streams(stored=stored, max_items=1, max_updates=4))
     cut = draw(st.integers(0, len(events)))
     delivered = fold(events[:cut], ThreadState.from_items(stored))

@@ -88,8 +88,8 @@ class _Drawing:
     def __init__(self, swept: Swept, glyphs: _Glyphs, width: int) -> None:
         self._swept = swept
         self._glyphs = glyphs
-        most = f"{swept.most.characters:,}"
-        self._margin = max(map(len, [*swept.kinds, most] if _is_text(swept) else swept.kinds)) + 1
+        self._lanes = [kind for kind in swept.kinds if kind != "characters"]
+        self._margin = max(map(len, [f"{swept.most.characters:,}", *self._lanes])) + 3
         self._width = min(_WIDEST, max(_NARROWEST, width - self._margin - 1))
 
     def legend(self) -> Text:
@@ -112,10 +112,9 @@ class _Drawing:
                 title = f"{most:,}" if row == _HEIGHT - 1 else ""
                 yield self._line(title, [_fate_at(row, tops) for tops in heights])
             yield self._floor("0")
-        for kind in swept.kinds:
-            if kind != "characters":
-                amounts = swept.columns(kind, policy, self._width)
-                yield self._line(kind, [_worst(amount) for amount in amounts])
+        for kind in self._lanes:
+            amounts = swept.columns(kind, policy, self._width)
+            yield self._line(kind, [_worst(amount) for amount in amounts])
         if not _is_text(swept):
             yield self._floor("")
 
@@ -168,10 +167,8 @@ def _worst(amount: Amount) -> str | None:
 def _table(swept: Swept) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("policy", overflow="fold")
-    table.add_column("mean share lost", justify="right")
-    table.add_column("stops with loss", justify="right")
-    table.add_column("stops with stale", justify="right")
-    table.add_column("worst stop", justify="right")
+    for title in ("mean share lost", "stops with loss", "stops with stale", "worst stop"):
+        table.add_column(title, justify="right", overflow="fold")
     table.add_column("lost there", overflow="fold")
     for number, name in enumerate(swept.names):
         table.add_row(label(name, "bold"), *_figures(swept.summary(number)))

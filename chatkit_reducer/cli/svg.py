@@ -6,6 +6,7 @@ of colour vision tell apart; the hatching tells it without any colour.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from math import ceil, floor, log10
@@ -41,6 +42,9 @@ _FATES: MappingProxyType[str, str] = MappingProxyType(
         "lost": "lost: people saw it, and it is gone",
     }
 )
+
+# What is left of it when no control characters are: halves of surrogate pairs, and no characters.
+_NO_XML = re.compile("[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _STYLE = """\
 text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif;
@@ -113,7 +117,7 @@ def _size(height: int) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(one_line(text))
+    return escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", one_line(text)))
 
 
 def _short(text: str) -> str:

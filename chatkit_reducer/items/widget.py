@@ -286,10 +286,10 @@ def set_component(item: Widget, update: WidgetComponentUpdated) -> Widget | Faul
             return item
         edits = item.edits.set(update.component_id, _Edit(new))
         return Widget(item.json, item.tree, edits)
-    if not item.edits and same_json(node.json, new):
-        return item
-    root = item.tree.with_components({**item._edited(), node.number: new}, node.number)
-    return Widget(item.json, Tree(root))
+    edited = item._edited()
+    root = item.tree.with_components({**edited, node.number: new}, node.number)
+    before = item.tree.with_components(edited)
+    return item if same_json(before, root) else Widget(item.json, Tree(root))
 
 
 def _same_leaf(old: Json, new: Json, component_id: str) -> bool:

@@ -2,8 +2,9 @@
 
 openai-chatkit 1.6.5 has a `diff_widget` for the same (`chatkit/server.py`). It never looks at texts
 without an id, nor below a single child that is in no list, so what grows there is lost. It raises
-where a text is not the longer one, or a component with an id is new. Here, what no delta can say is
-said by the nearest component around it that has an id, and in the end by the root.
+where a component gains or loses a field that its class does not declare. Whatever else is not
+growth, it says by the root. Here, what no delta can say is said by the nearest component around it
+that has an id, and in the end by the root.
 """
 
 from __future__ import annotations
