@@ -224,12 +224,12 @@ class Widget(ItemState, frozen=True, gc=False, eq=False):
 
 def _leads_to(item: Widget, updates: list[Update], root: Json) -> bool:
     """Whether these updates make this root; an id that stands twice can lead them astray."""
-    state: Widget | Fault = item
+    state: Any = item
     for update in updates:
-        state = REDUCERS[type(update)](state, update)  # type: ignore[operator]
+        state = REDUCERS[type(update)](state, update)
         if type(state) is Fault:
             return False
-    return same_json(state.root, root)  # type: ignore[union-attr]
+    return same_json(state.root, root)
 
 
 def _is_one_of(component: Json, types: frozenset[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -108,6 +109,7 @@ def _text_of(event: Event | Unreadable) -> tuple[str, int] | None:
     return None
 
 
+@lru_cache(maxsize=8)  # a class is garbage that only a full collection finds
 def _run_decoder(item_id: str, content_index: int) -> msgspec.json.Decoder[Any]:
     options: dict[str, Any] = {"frozen": True, "gc": False, "forbid_unknown_fields": True}
     delta = defstruct(
