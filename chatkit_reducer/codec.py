@@ -181,13 +181,13 @@ def encode(event: Event) -> bytes:
         text = msgspec.json.encode(plain)
     except (UnicodeEncodeError, TypeError, RecursionError) as error:
         raise EncodeError(f"the event cannot be written as JSON: {error}") from error
-    # msgspec writes NaN and the infinities as `null`; only a text with a null in it can hide one.
-    if b"null" in text and _has_non_finite(plain):
-        raise EncodeError("the event cannot be written as JSON: it holds NaN or an infinity")
+    if not _is_json(plain):
+        raise EncodeError("the event cannot be written as JSON: it holds NaN, infinity or bytes")
     return text
 
 
-def _has_non_finite(value: object) -> bool:
+def _is_json(value: object) -> bool:
+    """Whether JSON can say this, where msgspec would write something else without a word."""
     todo = [value]
     while todo:
         value = todo.pop()
@@ -195,6 +195,9 @@ def _has_non_finite(value: object) -> bool:
             todo.extend(value.values())
         elif isinstance(value, (list, tuple)):
             todo.extend(value)
-        elif isinstance(value, float) and not math.isfinite(value):
-            return True
-    return False
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                return False
+        elif value is not None and not isinstance(value, (str, int)):
+            return False
+    return True

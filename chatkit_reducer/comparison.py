@@ -161,12 +161,26 @@ def _elements(path: Path, before: list[Any], after: list[Any]) -> Iterator[Diffe
 def _common_ends(before: list[Any], after: list[Any]) -> tuple[int, int]:
     shorter = min(len(before), len(after))
     ahead = 0
-    while ahead < shorter and not differences(before[ahead], after[ahead]):
+    while ahead < shorter and _alike(before[ahead], after[ahead]):
         ahead += 1
     behind = 0
-    while behind < shorter - ahead and not differences(before[-1 - behind], after[-1 - behind]):
+    while behind < shorter - ahead and _alike(before[-1 - behind], after[-1 - behind]):
         behind += 1
     return ahead, behind
+
+
+def _alike(before: Any, after: Any) -> bool:
+    """Whether two values do not differ. It looks at no pair twice, whatever lists are inside."""
+    todo = [(before, after)]
+    while todo:
+        one, other = todo.pop()
+        if isinstance(one, dict) and isinstance(other, dict):
+            todo.extend((one.get(name), other.get(name)) for name in {**one, **other})
+        elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+            todo.extend(zip(one, other, strict=True))
+        elif not _equal(one, other):
+            return False
+    return True
 
 
 def _equal(before: Any, after: Any) -> bool:

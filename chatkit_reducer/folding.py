@@ -51,6 +51,11 @@ def fold(
         TypeError: one of `events` is none of this package's events.
     """
     state = ThreadState() if state is None else state
+    if not isinstance(state, ThreadState):
+        raise TypeError(
+            f"fold takes events and a ThreadState, not {type(state).__name__}: "
+            "make one of stored items with ThreadState.from_items"
+        )
     folding = Folding(state, strict=strict, position=position)
     folding.take(events)
     return folding.state()

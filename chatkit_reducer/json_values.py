@@ -50,7 +50,7 @@ def same_json(one: Any, other: Any) -> bool:
         if one != other:
             return False
         written = [msgspec.json.encode(value, order="sorted") for value in (one, other)]
-    except (RecursionError, UnicodeEncodeError):
+    except (RecursionError, UnicodeEncodeError, TypeError):
         return _deeply_same(one, other)
     return written[0] == written[1]
 

@@ -165,9 +165,19 @@ def settle(
         thread_id: the thread of the marker; found in the thread if left out.
 
     Raises:
+        TypeError: an argument is of another type.
         ValueError: `cause` is none of those there are, or the policy wants a marker whose content
             the caller has to give, and only id and time were given.
     """
+    for name, value, kind in (
+        ("state", state, ThreadState),
+        ("policy", policy, Policy),
+        ("delivered", delivered or state, ThreadState),
+        ("marker_id", marker_id or "", str),
+        ("marker_time", marker_time or "", str),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, not {type(value).__name__}")
     cause = Cause(cause)
     verdicts = tuple(_verdicts(state, delivered or state, policy, cause))
     marker = policy.marker if policy.marker and cause in policy.marker.causes else None
@@ -195,9 +205,10 @@ def _verdicts(
         known = before.get(item_id)
         if entry.phase is not Phase.STORED:
             content = Content.EMPTY if entry.item.is_empty else Content.PARTIAL
-            stored = None if entry.base is None else _stored_copy(known)
-            case = _case(entry.item, entry.base, content, cause)
-            yield _verdict(entry.item, case, policy, base=entry.base, stored=stored)
+            stored = _stored_copy(known)
+            base = entry.base or stored  # of one removed and begun anew the store has a copy yet
+            case = _case(entry.item, base, content, cause)
+            yield _verdict(entry.item, case, policy, base=base, stored=stored)
         elif known is None or known.phase is not Phase.STORED or known.item is not entry.item:
             stored = _stored_copy(known)
             case = _case(entry.item, stored, Content.COMPLETE, cause)

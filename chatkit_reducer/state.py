@@ -109,6 +109,8 @@ class ThreadState(Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=Tr
         book = Book(thread=None if thread is None else json_copy(metadata_of(dict(thread))))
         faults: list[Anomaly] = []
         for json in items:
+            if not isinstance(json, Mapping):
+                raise TypeError(f"an item is a mapping of its JSON, not {type(json).__name__}")
             parsed = parse_item(json_copy(dict(json)))
             item: ItemState | None = parsed.result if isinstance(parsed, Fault) else parsed
             if isinstance(parsed, Fault):

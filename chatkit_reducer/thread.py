@@ -100,6 +100,10 @@ def reduce(
                 count + 1,
                 (state.position if position is None else position) + 1,
             )
+    if not isinstance(state, ThreadState):
+        raise TypeError(
+            f"reduce takes a ThreadState and an event, not {type(state).__name__} first"
+        )
     return step(state, event, state.position if position is None else position, strict=strict)
 
 

@@ -7,9 +7,7 @@ from hypothesis import settings
 # No deadlines: they tell more about the machine than about the code.
 settings.register_profile("dev", settings.get_profile("default"), deadline=None)
 # For runs that ask whether the code works with another Python, and not whether it is right.
-settings.register_profile(
-    "quick", settings.get_profile("dev"), max_examples=25, derandomize=True
-)
+settings.register_profile("quick", settings.get_profile("dev"), max_examples=25, derandomize=True)
 # The same examples in every run: a change fails for what it changed. `nightly` looks for new ones.
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
 settings.register_profile(

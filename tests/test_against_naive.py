@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
 
 from chatkit_reducer import ThreadState, fold, reduce
 from chatkit_reducer import events as e
@@ -160,3 +162,88 @@ BEGUN = [widget(CARD), value_delta("r", "x")]
 )
 def test_a_component_with_both_a_text_and_children(events: list[e.Event]) -> None:
     assert_same_at_every_step(events, [True])
+
+
+def page(*stored: Any) -> e.ThreadCreated:
+    return e.ThreadCreated({"id": "thread_1", "items": {"data": list(stored)}})
+
+
+MESSAGE = {"id": "m", "type": "assistant_message", "content": []}
+
+
+@pytest.mark.parametrize(
+    "thread",
+    [
+        page({**MESSAGE, "content": None}),
+        page(None, "x", MESSAGE, {"type": "task"}),
+        page(MESSAGE, {**MESSAGE, "content": [{"type": "output_text", "text": "x"}]}),
+        e.ThreadCreated({"id": "thread_1", "items": {"data": None}}),
+        e.ThreadCreated({"id": "thread_1", "items": None}),
+        e.ThreadCreated({}),
+    ],
+)
+def test_pages_of_all_kinds(thread: e.ThreadCreated) -> None:
+    delta = e.ThreadItemUpdated("m", e.AssistantMessageContentPartTextDelta(0, "x"))
+    assert_same_at_every_step([e.ProgressUpdate("x"), thread, delta, thread], [True])
+
+
+# --- the strategies themselves --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("strategy", "arguments"),
+    [
+        (chatkit.json_values, {"max_leaves": 0}),
+        (chatkit.items, {"types": []}),
+        (chatkit.items, {"types": "widget"}),
+        (chatkit.items, {"types": ["gadget"]}),
+        (chatkit.items, {"types": 5}),
+        (chatkit.items, {"ids": "item_1"}),
+        (chatkit.items, {"unknown": 1}),
+        (chatkit.widgets, {"max_depth": -1}),
+        (chatkit.widgets, {"unknown": None}),
+        (chatkit.updates, {"unknown": "yes"}),
+        (chatkit.events, {"ids": ["item_1"]}),
+        (chatkit.events, {"unknown": 0}),
+        (chatkit.streams, {"types": ["gadget"]}),
+        (chatkit.streams, {"stored": 5}),
+        (chatkit.streams, {"stored": [5]}),
+        (chatkit.streams, {"stored": [{"type": "task"}]}),
+        (chatkit.streams, {"max_items": -1}),
+        (chatkit.streams, {"max_updates": True}),
+        (chatkit.streams, {"unknown": None}),
+        (chatkit.streams, {"departures": None}),
+        (chatkit.hostile_streams, {"max_events": "3"}),
+        (chatkit.hostile_streams, {"unknown": None}),
+    ],
+)
+def test_a_wrong_argument_is_refused_at_once(strategy: Any, arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument, match=next(iter(arguments))):
+        strategy(**arguments)
+
+
+@given(st.data())
+def test_arguments_are_obeyed(data: st.DataObject) -> None:
+    item = data.draw(chatkit.items(types=["task", "widget"], ids=st.just("my_id")))
+    assert item["type"] in ("task", "widget")
+    assert item["id"] == "my_id"
+    assert data.draw(chatkit.streams(max_items=0, unknown=False, max_updates=0)) is not None
+    events = data.draw(chatkit.streams(types=["workflow"], max_items=2, max_updates=3))
+    assert {item.type for item in fold(events).items.values()} <= {"workflow"}
+    assert len(fold(events).items) <= 2
+    started = [event for event in events if isinstance(event, e.ThreadItemUpdated)]
+    assert len(started) <= 2 * 2 * 3  # items, rounds, updates
+
+
+def test_a_failing_stream_shrinks_to_what_matters() -> None:
+    def has_two_deltas(events: list[e.Event]) -> bool:
+        updates = [event.update for event in events if isinstance(event, e.ThreadItemUpdated)]
+        return sum(isinstance(u, e.AssistantMessageContentPartTextDelta) for u in updates) > 1
+
+    unsaved = settings(database=None)
+    streams = chatkit.streams(types=["assistant_message"], max_items=2, unknown=False)
+    events = find(streams, has_two_deltas, settings=unsaved, random=Random(0))
+    first, *updated, last = events
+    assert isinstance(first, e.ThreadItemAdded | e.ThreadCreated | e.ThreadItemDone)
+    assert len(updated) == 2
+    assert isinstance(last, e.ThreadItemDone)

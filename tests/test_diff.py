@@ -193,6 +193,16 @@ def test_one_event_for_one_step(before: list[Event], event: Event) -> None:
     assert between(before, [event]) == [event]
 
 
+@pytest.mark.parametrize(
+    "stored",
+    [message("x", "a"), image("x", "data:1"), workflow("x", "one"), widget("x", {"type": "Card"})],
+)
+def test_an_item_that_was_touched_and_not_changed_is_sent_as_it_is(stored: Json) -> None:
+    state = state_after(e.ThreadItemUpdated("x", e.UnknownUpdate({"type": "new"})), stored=[stored])
+    assert state.pending == ("x",)
+    assert diff(ThreadState(), state) == [done(stored)]
+
+
 def test_another_type_under_the_same_id() -> None:
     assert between([done(message("m"))], [replaced(user_message("m", "x"))]) == [
         replaced(user_message("m", "x"))

@@ -34,7 +34,7 @@ Events = list[e.Event]
 
 WHOLE = st.one_of(
     chatkit.streams(),
-    chatkit.streams(types=["assistant_message"], max_updates=16),
+    chatkit.streams(types=["assistant_message"], max_items=2, max_updates=16),
     chatkit.streams(types=["widget"], max_items=2, max_updates=16),
 )
 
@@ -155,7 +155,7 @@ def test_items_that_an_event_is_not_about_keep_their_identity(
         e.ThreadCreated({"items": {"data": [{"id": "other", "type": "task"}]}}),
     ],
 )
-@pytest.mark.parametrize("run", ["text", "value"])
+@pytest.mark.parametrize("run", ["text", "value", "task"])
 @pytest.mark.parametrize("steps", [True, False])
 def test_an_item_that_streams_keeps_its_identity_too(
     run: str, steps: bool, event: e.Event, look: bool
@@ -281,13 +281,24 @@ def test_strict_mode_raises_what_lenient_mode_records_first(
     assert caught.value.anomaly.to_json() == lenient.anomalies[0].to_json()
 
 
-@pytest.mark.parametrize("run", ["none", "progress", "text", "value"])
+@pytest.mark.parametrize("run", ["none", "progress", "text", "value", "task"])
 @pytest.mark.parametrize("stranger", [None, {"type": "notice"}, b"{}"])
 def test_what_is_no_event_is_refused_wherever_it_stands(run: str, stranger: Any) -> None:
     with pytest.raises(TypeError):
         fold([*_RUNS[run], stranger, *_RUNS[run]])
     with pytest.raises(TypeError):
         reduce(fold(_RUNS[run]), stranger)
+
+
+@pytest.mark.parametrize("run", ["none", "text", "value", "task"])
+@pytest.mark.parametrize("error", [AttributeError, KeyError, ValueError, RuntimeError])
+def test_an_error_of_the_source_passes_through(run: str, error: type[Exception]) -> None:
+    def source() -> Iterator[e.Event]:
+        yield from _RUNS[run]
+        raise error("the connection is gone")
+
+    with pytest.raises(error, match="the connection is gone"):
+        fold(source())
 
 
 # --- law 3 ----------------------------------------------------------------------------------------
@@ -442,18 +453,25 @@ def test_two_futures_of_one_state_do_not_meet(
     cut %= len(events) + 1
     # The item that streams is held in another way by `reduce` than by `fold`.
     start = fold_one_by_one(ThreadState(), events[:cut]) if steps else fold(events[:cut])
-    # Without its first event, the second future is mostly other text for the same place.
-    futures = [events[cut:], events[cut + 1 :]]
+    futures = [events[cut:], [otherwise(event) for event in events[cut:]]]
     states = [start, start]
-    for number in range(len(futures[0])):
+    for number, look in zip(range(len(events) - cut), cycle(looks or [False]), strict=False):
         for which, future in enumerate(futures):
-            if number < len(future):
-                states[which] = reduce(states[which], future[number])
-                if looks and looks[number % len(looks)]:
-                    on_paper(states[which])
-    assert states[0] == fold(events)
-    assert states[1] == fold(events[:cut] + events[cut + 1 :])
+            states[which] = reduce(states[which], future[number])
+            if look:
+                on_paper(states[which])
+    for state, future in zip(states, futures, strict=True):
+        assert state == fold(events[:cut] + future)
     assert start == fold(events[:cut])
+
+
+def otherwise(event: e.Event) -> e.Event:
+    """Another text for the same place."""
+    if not isinstance(event, e.ThreadItemUpdated) or not isinstance(event.update, Delta):
+        return event
+    done = getattr(event.update, "done", False)
+    update = with_delta(event.update, event.update.delta + "otherwise", done=done)
+    return e.ThreadItemUpdated(event.item_id, update)
 
 
 def text_delta(delta: str) -> e.ThreadItemUpdated:
@@ -479,11 +497,20 @@ _VALUE_RUN: Events = [
     value_delta("a"),
     value_delta("b"),
 ]
+_FLOW = {"id": "f", "type": "workflow", "workflow": {"type": "custom", "tasks": []}}
+_TASK_RUN: Events = [
+    e.ThreadItemAdded(_FLOW),
+    *[
+        e.ThreadItemUpdated("f", e.WorkflowTaskAdded(n, {"type": "thought", "content": str(n)}))
+        for n in range(3)
+    ],
+]
 _RUNS: dict[str, Events] = {
     "none": [],
     "progress": [e.ProgressUpdate("x")],
     "text": _TEXT_RUN,
     "value": _VALUE_RUN,
+    "task": _TASK_RUN,
 }
 
 

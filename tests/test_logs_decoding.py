@@ -556,10 +556,10 @@ def test_memory_stays_bounded_for_a_line_that_never_ends(framing: Framing | None
     [
         (b"data: {", SSE),
         (b"data:{", SSE),
-        (b": ping\n", SSE),
-        (b"id: 1\n", SSE),
-        (b"event: x\r\n", SSE),
-        (b"retry: 5\n", SSE),
+        (b": ping\ndata:", SSE),
+        (b"id: 1\ndata:", SSE),
+        (b"event: x\r\ndata:", SSE),
+        (b"rubbish\n: ping\n{", JSON_LINES),
         (b"\n\n\r\ndata: x", SSE),
         (BOM + b"data: x", SSE),
         (b"rubbish\nid of data: 7\rdata: x", SSE),
@@ -571,9 +571,22 @@ def test_memory_stays_bounded_for_a_line_that_never_ends(framing: Framing | None
         (b'{"x":"\ndata: y"}', JSON_LINES),
     ],
 )
-def test_the_first_line_that_says_anything_tells_the_format(head: bytes, framing: Framing) -> None:
+def test_the_first_line_that_brings_data_tells_the_format(head: bytes, framing: Framing) -> None:
     assert detect(head, final=False) is framing
     assert detect(head, final=True) is framing
+
+
+@pytest.mark.parametrize("head", [b": ping\n", b"id: 1\n", b"event: x\r\n", b"retry: 5\n", b":"])
+def test_fields_without_data_tell_the_format_at_the_end(head: bytes) -> None:
+    assert detect(head, final=False) is None
+    assert detect(head, final=True) is SSE
+
+
+@pytest.mark.parametrize(
+    "head", [b"hello\n: x\nfoo\n", b"HTTP/1.1 500\nevent: x\n<html>\n", b"\0:\n"]
+)
+def test_rubbish_is_no_stream_of_events(head: bytes) -> None:
+    assert detect(head, final=True) is JSON_LINES
 
 
 @pytest.mark.parametrize("head", [b"", b"x", b" \n\t", b"dat", BOM, b"[1]\n", b"data", b"datax: {"])

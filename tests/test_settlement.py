@@ -20,6 +20,7 @@ from chatkit_reducer.testing.examples import (
     part,
     part_added,
     removed,
+    replaced,
     state_after,
     task,
     task_added,
@@ -313,6 +314,21 @@ def test_what_the_store_is_known_to_have_is_in_no_doubt() -> None:
     delivered = state_after(done(message("m", "Hi")), stored=[message("n", "x")])
     state = fold([added(message("o"))], delivered)
     assert [v.item.id for v in settled(state, delivered=delivered).verdicts] == ["o"]
+
+
+def test_an_item_that_is_done_again_just_as_it_was_is_in_no_doubt() -> None:
+    delivered = state_after(done(message("m", "Hi")))
+    state = fold([done(message("m", "Hi"))], delivered)
+    assert settled(state, delivered=delivered).verdicts == ()
+
+
+def test_an_item_that_went_and_came_back_as_it_was_is_in_doubt() -> None:
+    delivered = state_after(stored=[message("m", "Hi")])
+    state = fold([replaced(message("m", "Bye")), replaced(message("m", "Hi"))], delivered)
+    assert state == delivered
+    settlement = settled(state, delivered=delivered)
+    assert written(settlement) == [("save", "m")]
+    assert settlement.writes[0].item == message("m", "Hi")
 
 
 def test_an_item_in_doubt_that_is_discarded_falls_back_for_certain() -> None:

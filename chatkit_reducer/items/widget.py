@@ -42,8 +42,21 @@ __all__ = [
 ]
 
 
-_TEXTS = frozenset({"Caption", "Markdown", "Text", "Title"})
-_FRAMES = frozenset({"Basic", "Box", "Card", "Col", "Form", "ListView", "ListViewItem", "Row"})
+_TEXTS = frozenset({"Caption", "Label", "Markdown", "Text", "Title"})
+_FRAMES = frozenset(
+    {
+        "Basic",
+        "Box",
+        "Card",
+        "Col",
+        "Form",
+        "ListView",
+        "ListViewItem",
+        "Row",
+        "Spacer",
+        "Transition",
+    }
+)
 
 
 class _Node(Struct, frozen=True, gc=False):
@@ -245,12 +258,15 @@ def _text_of(component: Json) -> str:
 def _shows(component: Json) -> bool:
     """Whether a component shows anything of its own.
 
-    A text shows what is not blank; whatever has a place for children shows these and no more. Of
-    all else, and of every type that nobody knows, it is taken for granted that it shows something.
+    A text shows what is not blank; a frame, which is whatever has a place for children, shows these
+    and its own status and buttons. Of all else, and of every type that nobody knows, it is taken
+    for granted that it shows something.
     """
     if _is_one_of(component, _TEXTS):
         return bool(_text_of(component).strip())
-    return not _is_one_of(component, _FRAMES) and "children" not in component
+    if _is_one_of(component, _FRAMES) or "children" in component:
+        return any(component.get(name) is not None for name in ("status", "confirm", "cancel"))
+    return True
 
 
 def append_value(item: Widget, update: WidgetStreamingTextValueDelta) -> Widget | Fault:
@@ -339,22 +355,20 @@ class WidgetDraft:
                 break
             append, before, done = pieces.append, len(pieces), update.done
             append(update.delta)
-            try:
-                for event in events:
-                    update = event.update
-                    if (
-                        type(update) is not WidgetStreamingTextValueDelta
-                        or update.component_id != component_id
-                        or event.item_id != item_id
-                    ):
-                        break
-                    append(update.delta)
-                    if update.done:
-                        done = True
-                else:
-                    event = END
-            except AttributeError:
-                pass
+            for event in events:
+                if type(event) is not ThreadItemUpdated or event.item_id != item_id:
+                    break
+                update = event.update
+                if (
+                    type(update) is not WidgetStreamingTextValueDelta
+                    or update.component_id != component_id
+                ):
+                    break
+                append(update.delta)
+                if update.done:
+                    done = True
+            else:
+                event = END
             count += len(pieces) - before
             if done:
                 self._finished.add(component_id)

@@ -14,6 +14,7 @@ __all__ = ["CorruptError", "decompressed"]
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _AT_ONCE = 65536
+_SIP = 512
 
 
 class CorruptError(Exception):
@@ -52,15 +53,16 @@ def _zstd_decompressor() -> Callable[[], Any]:
 class _Zstd:
     """zstandard's decompressor with the face of zlib's."""
 
-    unconsumed_tail = b""
-
     def __init__(self, decompressor: Any, error: type[Exception]) -> None:
         self._decompressor = decompressor
         self._error = error
+        self.unconsumed_tail = b""
 
-    def decompress(self, data: bytes, max_length: int) -> bytes:
+    def decompress(self, data: bytes, _max_length: int) -> bytes:
+        # It knows no bound for what comes out, and 4 bytes can stand for 128 KB: little goes in.
+        self.unconsumed_tail = data[_SIP:]
         try:
-            plain: bytes = self._decompressor.decompress(data)
+            plain: bytes = self._decompressor.decompress(data[:_SIP])
         except self._error as error:
             raise zlib.error(str(error)) from error
         return plain
@@ -71,7 +73,7 @@ class _Zstd:
 
     @property
     def unused_data(self) -> bytes:
-        return bytes(self._decompressor.unused_data)
+        return bytes(self._decompressor.unused_data) + self.unconsumed_tail
 
 
 def _inflated(pieces: Iterator[bytes], new: Callable[[], Any], name: str) -> Iterator[bytes]:

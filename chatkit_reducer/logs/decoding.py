@@ -20,7 +20,7 @@ from chatkit_reducer.codec import MALFORMED, decode_json, from_json
 from chatkit_reducer.errors import DecodeError
 from chatkit_reducer.events import Event, Json, KnownEvent, Unreadable
 from chatkit_reducer.logs.buffering import Block, FrameBuffer, TooLarge
-from chatkit_reducer.logs.detection import LOOK_AT, detect
+from chatkit_reducer.logs.detection import detect
 from chatkit_reducer.logs.framing import Frame, Framing
 
 __all__ = ["DEFAULT_MAX_EVENT_BYTES", "LogDecoder", "Record"]
@@ -84,6 +84,7 @@ class LogDecoder:
         self._framing = framing
         self._limit = max_event_bytes
         self._head: bytes | None = b""
+        self._looked_at = 0
         self._buffer: FrameBuffer | None = None
         self._offset = 0
         self._line = 1
@@ -115,9 +116,11 @@ class LogDecoder:
         self._head = head = (self._head or b"") + data
         if len(head) < len(_BOM) and not final:
             return []
-        # Every line that tells a format has one of these: with neither, a look would be in vain.
-        telling = final or b":" in data or b"{" in data or len(head) >= LOOK_AT
-        framing = self._framing or (detect(head, final=final) if telling else None)
+        # A longer look only when there is twice as much to see, for bytes that come one by one.
+        framing = self._framing
+        if framing is None and (final or len(head) >= 2 * self._looked_at):
+            self._looked_at = len(head)
+            framing = detect(head, final=final)
         if framing is None:
             return []
         self._framing, self._buffer, self._head = framing, FrameBuffer(framing, self._limit), None

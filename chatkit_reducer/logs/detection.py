@@ -13,10 +13,9 @@ __all__ = ["LOOK_AT", "detect"]
 LOOK_AT = 65536
 """How many bytes at the start of a log may say nothing; then it is JSON lines."""
 
-# The first line that says anything decides. What stands before it is rubbish.
-_TELLING = re.compile(
-    rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n])(?:[ \t]*(?P<json>\{)|(?:data|event|id|retry)?:)"
-)
+# The first line that carries data decides. What stands before it is rubbish, or a comment.
+_TELLING = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n])(?:[ \t]*(?P<json>\{)|data:)")
+_FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:event|id|retry)?:")
 
 
 def detect(head: bytes, *, final: bool) -> Framing | None:
@@ -29,4 +28,6 @@ def detect(head: bytes, *, final: bool) -> Framing | None:
     found = _TELLING.search(head, 0, LOOK_AT)
     if found is not None:
         return JSON_LINES if found["json"] else SSE
-    return JSON_LINES if final or len(head) >= LOOK_AT else None
+    if not final and len(head) < LOOK_AT:
+        return None
+    return SSE if _FIELD.match(head) else JSON_LINES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -97,6 +98,11 @@ def blocks(
 @contextmanager
 def _opened(log: Log) -> Iterator[BinaryIO]:
     if not isinstance(log, (str, os.PathLike)):
+        file: object = log
+        if not hasattr(file, "read") or isinstance(file, io.TextIOBase):
+            raise TypeError(
+                f"a log is a path, or a file open for reading bytes, not {type(log).__name__}"
+            )
         yield log
         return
     with Path(log).open("rb") as file:

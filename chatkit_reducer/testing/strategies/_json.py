@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
@@ -12,6 +12,7 @@ __all__ = [
     "Json",
     "JsonObjects",
     "check_bool",
+    "check_many",
     "check_names",
     "check_size",
     "foreign_fields",
@@ -123,13 +124,22 @@ def merged(less: Json, more: Json) -> Json:
     return {**less, **more}
 
 
-def check_names(name: str, value: Collection[str] | None, among: Collection[str]) -> list[str]:
+def check_names(name: str, value: Iterable[str] | None, among: Collection[str]) -> list[str]:
     """The names that were asked for, or all; refuses an empty choice and names that are unknown."""
     if value is None:
         return list(among)
-    if isinstance(value, str) or not value:
+    names = [value] if isinstance(value, str) else check_many(name, value)
+    if isinstance(value, str) or not names:
         raise InvalidArgument(f"{name}={value!r} must be a collection of names, and not empty")
-    strangers = [one for one in value if one not in among]
+    strangers = [one for one in names if one not in among]
     if strangers:
         raise InvalidArgument(f"{name}={value!r}: {strangers[0]!r} is none of {sorted(among)}")
-    return list(value)
+    return names
+
+
+def check_many(name: str, value: Iterable[T]) -> list[T]:
+    """All there are; refuses what cannot be many."""
+    try:
+        return list(value)
+    except TypeError:
+        raise InvalidArgument(f"{name}={value!r} must be a collection") from None

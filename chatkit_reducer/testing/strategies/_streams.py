@@ -24,6 +24,7 @@ from chatkit_reducer.testing.strategies._items import ITEM_TYPES, foreign_items,
 from chatkit_reducer.testing.strategies._json import (
     Json,
     check_bool,
+    check_many,
     check_names,
     check_size,
     weighted,
@@ -72,10 +73,7 @@ def streams(
     check_bool("unknown", unknown)
     check_bool("departures", departures)
     names = check_names("types", types, ITEM_TYPES)
-    old = [dict(item) for item in stored]
-    for item in old:
-        if not isinstance(item.get("id"), str):
-            raise InvalidArgument(f"stored={old!r}: each item must have an `id` that is a string")
+    old = [_stored_item(item) for item in check_many("stored", stored)]
 
     style = Style(unknown, departures, max_updates)
     choice = [(_WEIGHTS.get(name, 1), _plans(name, style)) for name in names]
@@ -90,6 +88,12 @@ def streams(
         ids=[item_id for item_id in ids if item_id not in taken],
         max_updates=max_updates,
     )
+
+
+def _stored_item(item: object) -> Json:
+    if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
+        raise InvalidArgument(f"stored={item!r} must be a mapping with an `id` that is a string")
+    return dict(item)
 
 
 _STARTS = ["added", "added", "earlier", "done"]
@@ -107,8 +111,9 @@ class _Plan(NamedTuple):
     removed: bool
 
 
-_TURNS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4)), min_size=6, max_size=20)
-"""Whose life goes on, and by how many events. A minimal example has no use for fewer of them."""
+_TURNS = st.lists(st.integers(0, 39), min_size=6, max_size=20)
+"""Whose life goes on, and by how many events: two numbers in one, because each draw takes time. A
+minimal example has no use for fewer of them."""
 
 
 @st.composite
@@ -138,13 +143,14 @@ def _created(stored: list[Json]) -> Iterator[e.Event]:
         )
 
 
-def _interleaved(lives: list[list[e.Event]], turns: list[tuple[int, int]]) -> Iterator[e.Event]:
+def _interleaved(lives: list[list[e.Event]], turns: list[int]) -> Iterator[e.Event]:
     """So many events of one, so many of another; and at last what is left of each."""
     waiting = [life for life in lives if life]
-    for which, count in turns if waiting else []:
+    for turn in turns if waiting else []:
+        count, which = divmod(turn, 10)
         life = waiting[which % len(waiting)]
-        yield from life[:count]
-        del life[:count]
+        yield from life[: count + 1]
+        del life[: count + 1]
     for life in waiting:
         yield from life
 
