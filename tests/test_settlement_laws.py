@@ -132,8 +132,10 @@ def test_the_writes_are_in_thread_order_and_the_marker_is_last(
     if settlement.marker_item is not None:
         assert settlement.marker is not None
         assert writes.pop().item == settlement.marker_item
+    written = {verdict.item.id for verdict in settlement.verdicts if verdict.write is not None}
+    assert {item.id for item in settlement.persist} <= written
     assert [write.item["id"] for write in writes] == (
-        [item_id for item_id in stop.state.items if item_id in {i.id for i in settlement.persist}]
+        [item_id for item_id in stop.state.items if item_id in written]
     )
 
 
