@@ -14,7 +14,7 @@ __all__ = ["CorruptError", "decompressed"]
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _AT_ONCE = 65536
-_SIP = 512
+_SIP = 128
 
 
 class CorruptError(Exception):
