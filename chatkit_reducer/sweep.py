@@ -192,7 +192,7 @@ class Sweeping:
         self._in_flight: dict[str, _InFlight] = {}
         self._tally = _Tally(Seen(), (Fate(),) * len(self._policies))
         self._state = ThreadState() if state is None else state
-        self.position = 0
+        self.position: int = 0
         """How many events of the log were taken; more, if some of them were of other threads."""
         for item_id in self._state.pending:
             self._measure(item_id)

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from chatkit_reducer.cli.policy_table import policy_markdown
+from chatkit_reducer.cli.program import program
 from chatkit_reducer.policies import PRESETS
 
 ROOT = Path(__file__).parent.parent
@@ -28,3 +30,15 @@ def test_a_table_in_a_document_is_that_of_the_preset(document: str, name: str, c
 
 def test_every_preset_is_in_the_document() -> None:
     assert {param.values[1] for param in COPIES} == set(PRESETS)
+
+
+def test_the_chart_in_the_readme_is_what_sweep_draws() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, rest = readme.partition("<!-- sweep -->\n```console\n$ chatkit-reducer ")
+    shown, _, _ = rest.partition("\n```\n<!-- end -->")
+    command, _, chart = shown.partition("\n")
+    arguments = [str(ROOT / word) if word.startswith("docs/") else word for word in command.split()]
+
+    result = CliRunner(env={"COLUMNS": "72"}).invoke(program, arguments)
+
+    assert "\n".join(line.rstrip() for line in result.stdout.strip().splitlines()) == chart

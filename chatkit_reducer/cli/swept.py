@@ -54,7 +54,7 @@ class Swept:
 
     def __init__(self, thread: str | None, names: Sequence[str], stops: Sequence[Stop]) -> None:
         self.thread = thread
-        self.names = tuple(names)
+        self.names: tuple[str, ...] = tuple(names)
         self.stops = stops
         most = _sum_of([max(getattr(stop.seen, kind) for stop in stops) for kind in KINDS])
         self.most: Seen = most

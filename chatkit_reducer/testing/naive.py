@@ -61,7 +61,7 @@ class NaiveThread:
         self.progress: Json | None = None
         """`text` and `icon`, or `item_id` and `fraction`; None where nothing goes on."""
         self.stream_options: Json | None = None
-        self.position = 0
+        self.position: int = 0
         """How many events were applied."""
 
     def apply(self, event: Mapping[str, Any]) -> None:
