@@ -47,7 +47,14 @@ def mixed_log(threads: int = THREADS) -> bytes:
 def _thread(number: int) -> Iterator[bytes]:
     thread = f"thr_{number:04}"
     question = [{"type": "input_text", "text": "What is it?"}]
-    user = _item("user_message", f"usr_{number:04}", thread, content=question, attachments=[])
+    user = _item(
+        "user_message",
+        f"usr_{number:04}",
+        thread,
+        content=question,
+        attachments=[],
+        inference_options={},
+    )
     yield _line(type="thread.item.done", item=user)
     yield from _workflow(f"wf_{number:04}", thread)
     yield from _message(f"msg_{number:04}", thread)

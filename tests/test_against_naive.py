@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
@@ -240,9 +240,9 @@ def test_a_failing_stream_shrinks_to_what_matters() -> None:
         updates = [event.update for event in events if isinstance(event, e.ThreadItemUpdated)]
         return sum(isinstance(u, e.AssistantMessageContentPartTextDelta) for u in updates) > 1
 
-    unsaved = settings(database=None)
+    thorough = settings(database=None, max_examples=100, phases=list(Phase))
     streams = chatkit.streams(types=["assistant_message"], max_items=2, unknown=False)
-    events = find(streams, has_two_deltas, settings=unsaved, random=Random(0))
+    events = find(streams, has_two_deltas, settings=thorough, random=Random(0))
     first, *updated, last = events
     assert isinstance(first, e.ThreadItemAdded | e.ThreadCreated | e.ThreadItemDone)
     assert len(updated) == 2
