@@ -32,7 +32,6 @@ import msgspec
 from chatkit_reducer.errors import PolicyError
 from chatkit_reducer.policies import PRESETS
 from chatkit_reducer.policy import (
-    ANY,
     Cause,
     CauseOrAny,
     ContentOrAny,
@@ -145,9 +144,9 @@ def policy_to_toml(policy: Policy) -> str:
     if policy.about:
         lines.append(f"about = {_quoted(policy.about)}")
     for row in policy.rows:
-        values = {name: value for name, value in attrs.asdict(row).items() if value != ANY}
+        values = {field: getattr(row, field.name) for field in attrs.fields(Row)}
         lines += ["", "[[rows]]"]
-        lines += [f"{name} = {_quoted(value)}" for name, value in values.items()]
+        lines += [f"{f.name} = {_quoted(v)}" for f, v in values.items() if v != f.default]
     if policy.marker is not None:
         lines += ["", "[marker]"]
         if policy.marker.content is not None:

@@ -47,6 +47,14 @@ def test_any_text_comes_back(text: str) -> None:
     assert policy_from_toml(policy_to_toml(policy)) == policy
 
 
+def test_a_star_is_left_out_where_it_matches_everything_and_nowhere_else() -> None:
+    policy = Policy(name="*", rows=[Row(decision="stale", reason="*")], about="*")
+    assert policy_to_toml(policy) == (
+        'name = "*"\nabout = "*"\n\n[[rows]]\ndecision = "stale"\nreason = "*"\n'
+    )
+    assert policy_from_toml(policy_to_toml(policy)) == policy
+
+
 def test_how_a_policy_is_written() -> None:
     policy = Policy(
         name='a "name"',
