@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chatkit_reducer.anomalies import Anomaly
+    from chatkit_reducer.settlement import Settlement
 
 __all__ = [
     "AnomalyError",
     "ChatKitReducerError",
+    "CommitError",
     "DecodeError",
     "EncodeError",
     "LogError",
@@ -56,3 +58,20 @@ class AnomalyError(ChatKitReducerError, ValueError):
 
     def __str__(self) -> str:
         return str(self.anomaly)
+
+
+class CommitError(ChatKitReducerError, RuntimeError):
+    """A settlement was not committed; `settlement` still has all of it, `__cause__` says why."""
+
+    def __init__(self, settlement: Settlement) -> None:
+        super().__init__(settlement)
+        self.settlement = settlement
+
+    def __str__(self) -> str:
+        writes = ", ".join(f"{w.op} {w.item.get('id')}" for w in self.settlement.writes)
+        why = f": {self.__cause__!r}" if self.__cause__ is not None else ""
+        return (
+            f"A stream that {self.settlement.cause} is settled, but the commit failed{why}. "
+            f"Not written, or not all of it: {writes or 'nothing'}. "
+            "The settlement is attached as `settlement`; to commit it again does no harm."
+        )
