@@ -58,6 +58,11 @@ class Verdict:
         return self.row.decision
 
     @property
+    def is_in_doubt(self) -> bool:
+        """Whether the item was done, and only whether the store got it is not known."""
+        return self.case.content is Content.COMPLETE
+
+    @property
     def write(self) -> Write | None:
         """What the store has to do about it; None for nothing."""
         if self.left is None or self._is_there:

@@ -12,8 +12,8 @@ Beside the core this is the only room that needs anyio, and so `import chatkit_r
 load it.
 """
 
-from chatkit_reducer.supervise.committing import Commit
+from chatkit_reducer.supervise.committing import Commit, MarkerFields
 from chatkit_reducer.supervise.stream import Supervised, supervise
 from chatkit_reducer.supervise.tracking import Load, as_event
 
-__all__ = ["Commit", "Load", "Supervised", "as_event", "supervise"]
+__all__ = ["Commit", "Load", "MarkerFields", "Supervised", "as_event", "supervise"]

@@ -83,9 +83,7 @@ def _started(work: Work) -> asyncio.Task[object]:
     return asyncio.get_running_loop().create_task(run(), name="chatkit_reducer commit")
 
 
-async def _outlasted(
-    task: asyncio.Task[object], end: float
-) -> tuple[asyncio.Task[object], bool]:
+async def _outlasted(task: asyncio.Task[object], end: float) -> tuple[asyncio.Task[object], bool]:
     """Waits for a task until it ends or the time is over; whether the waiting was cancelled."""
     loop = asyncio.get_running_loop()
     cancelled = False

@@ -176,13 +176,14 @@ class Supervised(Generic[E]):
             cause: how it ended, if not by itself.
         """
         self.stop(cause)
-        generator = None if self._generator is None else self._generator()
+        generator: Any = None if self._generator is None else self._generator()
         # One that runs is in another task, which `stop` has interrupted: it settles there.
         if generator is None or not generator.ag_running:
             await self._settle(Cause(cause))
-        if generator is not None and not generator.ag_running:
-            await generator.aclose()
-        await self._settled.wait()
+            if generator is not None:
+                await generator.aclose()
+        if not self._settled.is_set():  # no checkpoint where there is nothing to wait for
+            await self._settled.wait()
 
     async def _events(self) -> AsyncGenerator[E, None]:
         self._waiting = waiting(self._limits.stream, self._limits.event)

@@ -34,7 +34,6 @@ Load: TypeAlias = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 logger = logging.getLogger("chatkit_reducer.supervise")
 
 _EVENTS = {*EVENT_TYPES.values(), UnknownEvent}
-_WITH_ITEM = {ThreadItemAdded, ThreadItemDone, ThreadItemReplaced}
 
 _AT_ONCE = 256
 """How many events wait to be folded together, which costs less than one by one."""
@@ -72,7 +71,7 @@ class Tracking(Generic[E]):
         self._in_doubt = False
         self._convert = convert
         self._load = load
-        self._known = set(state.items)
+        self._known: set[str | None] = set(state.items)
         self._failed = False
         self._complained: set[type] = set()
 
@@ -82,27 +81,34 @@ class Tracking(Generic[E]):
         Returns:
             None; or the event, if it is for an item that has to be found first (`take_found`).
         """
-        try:
-            event = self._convert(value)
-            kind = type(event)
-            if kind not in _EVENTS:
-                raise TypeError(f"{kind.__name__} is none of the events of chatkit_reducer.events")
-        except Exception:  # noqa: BLE001  # a stream must not break because nobody can read it
-            self._complain(value)
+        event = self._converted(value)
+        if event is None:
             return None
-        if kind is ThreadItemUpdated:
+        if type(event) is ThreadItemUpdated:
             if event.item_id not in self._known and self._load is not None:
                 return event
-        elif kind in _WITH_ITEM:
+        elif isinstance(event, ThreadItemAdded | ThreadItemDone | ThreadItemReplaced):
             self._known.add(event.item.get("id"))
-        elif kind is ErrorEvent:
+        elif type(event) is ErrorEvent:
             self._failed = True
         self._add(event)
         return None
 
+    def _converted(self, value: E) -> Event | None:
+        try:
+            event = self._convert(value)
+        except Exception:  # noqa: BLE001  # a stream must not break because nobody can read it
+            self._complain(value, "it cannot be converted: see below")
+            return None
+        if type(event) not in _EVENTS:
+            self._complain(value, f"it converts to {type(event).__name__}, which is no event")
+            return None
+        return event
+
     async def take_found(self, event: Event) -> None:
         """Finds the item that an update is for, and folds the update over it."""
-        assert isinstance(event, ThreadItemUpdated) and self._load is not None
+        assert isinstance(event, ThreadItemUpdated)
+        assert self._load is not None
         item_id = event.item_id
         self._known.add(item_id)
         try:
@@ -146,14 +152,16 @@ class Tracking(Generic[E]):
         """How the stream ended, if it ended by itself."""
         return Cause.FAILED if self._failed else Cause.ENDED
 
-    def _complain(self, value: E) -> None:
-        """Once for each type, with what went wrong."""
+    def _complain(self, value: E, problem: str) -> None:
+        """Once for each type."""
         kind = type(value)
         if kind not in self._complained:
             self._complained.add(kind)
-            logger.exception(
-                "An event of type %s.%s cannot be read. It is passed on, and the settlement will "
-                "know nothing of it.",
+            logger.warning(
+                "An event of type %s.%s is passed on, but the settlement will know nothing of it: "
+                "%s.",
                 kind.__module__,
                 kind.__qualname__,
+                problem,
+                exc_info=True,
             )

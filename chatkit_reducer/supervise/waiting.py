@@ -138,13 +138,17 @@ class _ScopedWaiting:
     async def wait(self, advance: Callable[[], Awaitable[T]]) -> T:
         now = anyio.current_time()
         if self._cause is not None or now >= self._end:
-            raise Interrupted(self._cause or Cause.TIMED_OUT)
-        with anyio.CancelScope(deadline=min(self._end, now + self._idle)) as self._scope:
+            raise Interrupted(self._stopped_by())
+        with anyio.CancelScope(deadline=min(self._end, now + self._idle)) as scope:
+            self._scope = scope
             try:
                 return await advance()
             finally:
                 self._scope = None
-        raise Interrupted(self._cause or Cause.TIMED_OUT)
+        raise Interrupted(self._stopped_by())
+
+    def _stopped_by(self) -> Cause:
+        return Cause.TIMED_OUT if self._cause is None else self._cause
 
     def interrupt(self, cause: Cause) -> None:
         if self._cause is None:

@@ -1,0 +1,1 @@
+"""What plugs this package into other systems: one room for each of them."""
