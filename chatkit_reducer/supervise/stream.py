@@ -117,7 +117,10 @@ class Supervised(Generic[E]):
         self._waiting: Waiting | None = None
         self._stopped: Cause | None = None
         # Weak: a loop that is left with `break` drops the generator, and the event loop closes it.
+        # In a `with` block that is for its end to do, and so the generator is kept until then.
         self._generator: weakref.ref[AsyncGenerator[E, None]] | None = None
+        self._kept: AsyncGenerator[E, None] | None = None
+        self._in_block = False
         self._settling = False
         self._settled = anyio.Event()
 
@@ -156,9 +159,11 @@ class Supervised(Generic[E]):
             raise RuntimeError("a supervised stream can be iterated once only")
         generator = self._events()
         self._generator = weakref.ref(generator)
+        self._kept = generator if self._in_block else None
         return generator
 
     async def __aenter__(self) -> Supervised[E]:
+        self._in_block = True
         return self
 
     async def __aexit__(
@@ -167,7 +172,10 @@ class Supervised(Generic[E]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.aclose()
+        try:
+            await self.aclose()
+        finally:
+            self._kept = None
 
     async def aclose(self, cause: Cause | str = Cause.CANCELLED) -> None:
         """Ends the stream if it has not ended, and returns when it is settled.
