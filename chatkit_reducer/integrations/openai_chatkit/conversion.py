@@ -2,7 +2,8 @@
 
 Nothing is lost either way: the mappings are those of the wire (`chatkit/server.py`,
 `ChatKitServer._serialize`), where a field that is null is left out, because to the SDK a missing
-one is the same. What this release does not know comes through as the SDK knows it; what the SDK
+one is the same; but for one that it requires, such as the content of a hidden item or the label of
+a series in a chart. What this release does not know comes through as the SDK knows it; what the SDK
 does not know, its models drop or refuse.
 """
 
@@ -13,7 +14,7 @@ from functools import cache
 from typing import Any
 
 import chatkit.types as sdk
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from chatkit_reducer import events as ours
 from chatkit_reducer.codec import from_json, to_json
@@ -93,9 +94,25 @@ def items_to_sdk(state: ThreadState) -> list[sdk.ThreadItem]:
     return [item_to_sdk(item) for item in state.items.values()]
 
 
-def _dumped(model: Any) -> ours.Json:
+def _dumped(model: BaseModel) -> ours.Json:
     plain: ours.Json = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    _restore_required(plain, model)
     return plain
+
+
+def _restore_required(plain: Any, value: Any) -> None:
+    """Puts back the nulls without which the models could not be made again."""
+    if isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            # Not `getattr`, which warns of the fields that the SDK has deprecated.
+            key, inner = field.serialization_alias or field.alias or name, value.__dict__[name]
+            if inner is None and field.is_required():
+                plain[key] = None
+            elif key in plain:
+                _restore_required(plain[key], inner)
+    elif isinstance(value, list):
+        for plain_item, item in zip(plain, value, strict=True):
+            _restore_required(plain_item, item)
 
 
 @cache

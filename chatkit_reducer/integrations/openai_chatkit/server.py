@@ -74,7 +74,11 @@ class ReducerChatKitServer(ChatKitServer[TContext]):
         *,
         policy: Policy | None = None,
     ) -> None:
-        super().__init__(store, attachment_store)
+        # A class behind this one, where it is mixed in, may take no more than a store.
+        if attachment_store is None:
+            super().__init__(store)
+        else:
+            super().__init__(store, attachment_store)
         if policy is not None:
             self.policy = policy
 
@@ -167,6 +171,7 @@ class ReducerChatKitServer(ChatKitServer[TContext]):
             try:
                 await one.end()
             finally:
+                _streams_of(self).discard(one)
                 await events.aclose()
 
 
