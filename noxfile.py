@@ -81,6 +81,15 @@ def lowest(session: nox.Session) -> None:
     session.run(*PYTEST, *session.posargs)
 
 
+@nox.session(python=PYTHONS[0])
+@nox.parametrize("sdk", ["openai-chatkit==1.4.0", "openai-chatkit"], ids=["oldest", "newest"])
+def chatkit(session: nox.Session, sdk: str) -> None:
+    """Run the tests of the integration with the oldest and the newest release of the SDK."""
+    session.install("-e", ".[dev]")
+    session.install("--upgrade", sdk)
+    session.run(*PYTEST, "tests/test_chatkit_server.py", "tests/test_cancellation.py")
+
+
 @nox.session
 def wheel(session: nox.Session) -> None:
     """Build the package, install it, and run the tests where there is no source tree."""

@@ -178,11 +178,21 @@ def _peak(log: bytes) -> int:
     return peak
 
 
+def server_rows(rounds: int) -> Iterator[Row]:
+    """What supervision adds to one event of a server of the SDK."""
+    from benchmarks.serving import bare, supervised
+
+    times = measure({"bare": bare(), "supervised": supervised()}, rounds)
+    ratio = times.ratio("supervised", "bare")
+    yield Row("an event of ReducerChatKitServer / of ChatKitServer", ratio, 1.15, 1.05)
+
+
 CASES: dict[str, Callable[[int], Iterator[Row]]] = {
     "replay": replay_rows,
     "reduce": reduce_rows,
     "memory": memory_rows,
     "sweep": sweep_rows,
     "sdk": sdk_rows,
+    "server": server_rows,
 }
 """Every group of rows by name."""

@@ -7,7 +7,8 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
-from typing import Any, cast
+from importlib.metadata import version
+from typing import Any, cast, get_args
 
 import pytest
 from chatkit import types as sdk
@@ -15,9 +16,9 @@ from chatkit import widgets
 from chatkit.errors import CustomStreamError
 from chatkit.server import ChatKitServer, StreamingResult
 from chatkit.store import NotFoundError, Store
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from chatkit_reducer import Cause, policies
 from chatkit_reducer.integrations.openai_chatkit import (
@@ -37,6 +38,11 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Direct usage of named widget classes:DeprecationWarning"
 )
 
+# Older releases have fewer items: no images before 1.4.1, no structured input before 1.6.4.
+ITEM_TYPES = {
+    get_args(model.model_fields["type"].annotation)[0]
+    for model in get_args(get_args(sdk.ThreadItem)[0])
+}
 NOW = datetime(2026, 1, 1)  # noqa: DTZ001  # as the SDK's are
 
 
@@ -438,26 +444,29 @@ class Told(Server):
 
 
 def test_the_hook_is_told_of_pending_items_with_their_updates() -> None:
-    image = {"id": "i_1", "url": "https://example.com/1"}
-    script = [
-        *BEGUN,
-        added(widget_item("a", streaming=True)),
-        value("b"),
-        added({"type": "generated_image", "id": "g", "thread_id": "thr_1", "created_at": NOW}),
-        updated("g", type="generated_image.updated", image=image, progress=0.5),
-        FOREVER,
-    ]
+    script = [*BEGUN, added(widget_item("a", streaming=True)), value("b"), FOREVER]
     server, shelf = make(script, kind=Told)
     asyncio.run(stop(server))
-    ((text, shown, picture),) = server.told
+    ((text, shown),) = server.told
     assert isinstance(text, sdk.AssistantMessageItem)
     assert text.content[0].text == "one two "
     assert isinstance(shown, sdk.WidgetItem)
     assert shown.widget == card("ab", streaming=True)
-    assert isinstance(picture, sdk.GeneratedImageItem)
-    assert picture.image is not None
-    assert picture.image.url == "https://example.com/1"
     assert [op for op, item_id in shelf.log if item_id == "m"] == ["add"]
+
+
+@pytest.mark.skipif("generated_image" not in ITEM_TYPES, reason="an SDK without images")
+def test_the_hook_is_told_of_pending_images() -> None:
+    image = {"id": "i_1", "url": "https://example.com/1"}
+    script = [
+        added({"type": "generated_image", "id": "g", "thread_id": "thr_1", "created_at": NOW}),
+        updated("g", type="generated_image.updated", image=image, progress=0.5),
+        FOREVER,
+    ]
+    server, _ = make(script, kind=Told)
+    asyncio.run(stop(server))
+    ((picture,),) = server.told
+    assert picture.image.url == "https://example.com/1"
 
 
 @pytest.mark.parametrize("script", [BEGUN, [*BEGUN, ValueError("model")]])
@@ -679,17 +688,27 @@ def test_the_marker_has_an_id_of_the_store() -> None:
 # --- conversions ----------------------------------------------------------------------------------
 
 
-@given(chatkit.streams(unknown=False))
+def known(convert: Callable[[Any], Any], value: Any) -> Any:
+    """What an older release makes of something, if it knows such a thing."""
+    try:
+        return convert(value)
+    except ValidationError:
+        if version("openai-chatkit") == "1.6.5":
+            raise
+        reject()
+
+
+@given(chatkit.streams(types=ITEM_TYPES, unknown=False))
 def test_events_go_to_the_sdk_and_back(events: list[Any]) -> None:
     for one in events:
-        theirs = event_to_sdk(one)
+        theirs = known(event_to_sdk, one)
         assert event_to_sdk(event_from_sdk(theirs)) == theirs
 
 
 @given(st.data())
 def test_items_go_to_the_sdk_and_back(data: st.DataObject) -> None:
-    plain = [data.draw(chatkit.items(unknown=False)) for _ in range(3)]
-    items = [item_to_sdk(item) for item in {item["id"]: item for item in plain}.values()]
+    plain = [data.draw(chatkit.items(types=ITEM_TYPES, unknown=False)) for _ in range(3)]
+    items = [known(item_to_sdk, item) for item in {item["id"]: item for item in plain}.values()]
     state = state_from_sdk(items)
     assert state.anomalies == ()
     assert items_to_sdk(state) == items

@@ -14,6 +14,7 @@ from chatkit.types import (
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
+    ThreadItemUpdatedEvent,
     ThreadMetadata,
     ThreadStreamEvent,
     WorkflowItem,
@@ -112,6 +113,8 @@ class OneStream:
         return store.generate_item_id("sdk_hidden_context", self.thread, self._context)
 
     def _convert(self, event: ThreadStreamEvent) -> Event:
+        if isinstance(event, ThreadItemUpdatedEvent):  # nearly all are
+            return event_from_sdk(event)
         if isinstance(event, ThreadItemAddedEvent):
             self._added.add(event.item.id)
         elif isinstance(event, ThreadItemDoneEvent | ThreadItemReplacedEvent):

@@ -1,0 +1,91 @@
+"""What supervision adds to one event of a server of the official SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any
+
+from chatkit.server import ChatKitServer
+from chatkit.store import Store
+from chatkit.types import (
+    AssistantMessageContentPartTextDelta,
+    AssistantMessageItem,
+    ThreadItemAddedEvent,
+    ThreadItemDoneEvent,
+    ThreadItemUpdatedEvent,
+    ThreadMetadata,
+)
+
+from chatkit_reducer.integrations.openai_chatkit import ReducerChatKitServer
+
+__all__ = ["EVENTS", "bare", "supervised"]
+
+EVENTS = 5_000
+"""How many events a response has."""
+
+_AT = datetime(2026, 1, 1)  # noqa: DTZ001  # as the SDK's are
+_REQUEST = json.dumps(
+    {
+        "type": "threads.add_user_message",
+        "params": {
+            "thread_id": "thr_1",
+            "input": {
+                "content": [{"type": "input_text", "text": "Tell me"}],
+                "attachments": [],
+                "inference_options": {},
+            },
+        },
+    }
+)
+
+
+class _Nowhere(Store[Any]):
+    """A store that keeps nothing and takes no time: what is measured is the server."""
+
+    async def load_thread(self, thread_id: str, context: Any) -> ThreadMetadata:
+        return ThreadMetadata(id=thread_id, created_at=_AT)
+
+    async def _nothing(self, *_: Any, **__: Any) -> Any: ...
+
+    add_thread_item = save_item = load_item = delete_thread_item = _nothing
+    save_thread = load_threads = delete_thread = load_thread_items = _nothing
+    save_attachment = load_attachment = delete_attachment = _nothing
+
+
+class _Answer:
+    async def respond(self, thread: ThreadMetadata, *_: Any) -> AsyncIterator[Any]:
+        item = AssistantMessageItem(id="msg_1", thread_id=thread.id, created_at=_AT, content=[])
+        yield ThreadItemAddedEvent(item=item)
+        for number in range(EVENTS):
+            delta = AssistantMessageContentPartTextDelta(content_index=0, delta=f" {number}")
+            yield ThreadItemUpdatedEvent(item_id="msg_1", update=delta)
+        yield ThreadItemDoneEvent(item=item)
+
+
+class _Bare(_Answer, ChatKitServer[Any]):
+    pass
+
+
+class _Supervised(_Answer, ReducerChatKitServer[Any]):
+    pass
+
+
+def _served(server: ChatKitServer[Any]) -> Callable[[], None]:
+    async def serve() -> None:
+        async for _ in await server.process(_REQUEST, None):  # type: ignore[union-attr]  # a stream
+            pass
+
+    return lambda: asyncio.run(serve())
+
+
+def bare() -> Callable[[], None]:
+    """One response of the SDK's own server, from the request to the last byte."""
+    return _served(_Bare(_Nowhere()))
+
+
+def supervised() -> Callable[[], None]:
+    """The same with `ReducerChatKitServer`."""
+    return _served(_Supervised(_Nowhere()))
