@@ -48,9 +48,9 @@ def _reports(policy: Policy) -> dict[str, Report]:
 
 
 def _print(reports: dict[str, Report]) -> None:
-    width = 40
-    print(" " * 20 + "".join(f"{name:<{width}}" for name in reports).rstrip())
-    titles = "".join(f"{title:>9}" for title in ("points", *_COLUMNS))
+    width = 46
+    print(" " * 23 + "".join(f"{name:<{width}}" for name in reports).rstrip())
+    titles = "".join(f"{title:>11}" for title in ("points", *_COLUMNS))
     print(" " * 18 + "".join(f"{titles:<{width}}" for _ in reports).rstrip())
     ways = [way for way in Way if any(way in report.points for report in reports.values())]
     for way in ways:
@@ -60,9 +60,9 @@ def _print(reports: dict[str, Report]) -> None:
 
 def _row(report: Report, way: Way) -> str:
     if way not in report.points:
-        return f"{'-':>9}"
+        return f"{'-':>11}"
     counts = [report.points[way], *(report.count(kind, way) for kind in _COLUMNS.values())]
-    return "".join(f"{number:>9}" for number in counts)
+    return "".join(f"{number:>11}" for number in counts)
 
 
 def main() -> int:

@@ -274,16 +274,33 @@ def test_a_stop_button() -> None:
     async def body() -> None:
         reading = asyncio.create_task(receive(server))
         await asyncio.sleep(0.02)
-        assert server.stop_response("another") == 0
-        assert server.stop_response("thr_1") == 1
+        assert await server.stop_responses("another") == 0
+        assert await server.stop_responses("thr_1") == 1
+        assert shelf.text("m") == "one two "
         events = await reading
         assert events[-1]["type"] == "thread.item.updated"
-        assert server.stop_response("thr_1") == 0
+        assert await server.stop_responses("thr_1") == 0
 
     server, shelf = make([*BEGUN, FOREVER])
     asyncio.run(body())
     assert shelf.text("m") == "one two "
     assert len(shelf.markers) == 1
+
+
+def test_a_server_that_shuts_down() -> None:
+    """uvicorn cancels what runs, does not wait for it, and then ends the application."""
+
+    async def body() -> None:
+        clients = [asyncio.create_task(receive(server)) for _ in range(3)]
+        await asyncio.sleep(0.02)
+        for client in clients:
+            client.cancel()
+        assert await server.stop_responses() == 3
+        assert len(shelf.markers) == 3
+        assert len(server.told) == 3
+
+    server, shelf = make([*BEGUN, FOREVER], kind=Told)
+    asyncio.run(body())
 
 
 def test_the_causes_have_their_own_rows() -> None:

@@ -64,6 +64,8 @@ class OneStream:
         self._newest_done: ThreadItem | None = None
         self._commits = 0
         self._told = False
+        self._ending = False
+        self._ended = asyncio.Event()
 
     def respond(self) -> AsyncIterator[ThreadStreamEvent]:
         """The events of the response, under supervision."""
@@ -80,14 +82,24 @@ class OneStream:
             await self._supervised.aclose(Cause.FAILED)
 
     async def end(self) -> None:
-        """Settles the stream if that has not happened, and calls the hook, once."""
+        """Settles the stream if that has not happened, and calls the hook, once.
+
+        Whoever comes second waits until all is done.
+        """
+        if self._ending:
+            await self._ended.wait()
+            return
+        self._ending = True
         supervised = self._supervised or self._supervise(_nothing())
         try:
-            await supervised.aclose(self.cause)
+            try:
+                await supervised.aclose(self.cause)
+            finally:
+                settlement = supervised.settlement
+                if settlement is not None and settlement.cause is Cause.CANCELLED:
+                    await self._tell(supervised)
         finally:
-            settlement = supervised.settlement
-            if settlement is not None and settlement.cause is Cause.CANCELLED and not self._told:
-                await self._tell(supervised)
+            self._ended.set()
 
     def _supervise(self, events: AsyncIterator[ThreadStreamEvent]) -> Supervised[ThreadStreamEvent]:
         server = self._server

@@ -92,15 +92,24 @@ class ReducerChatKitServer(ChatKitServer[TContext]):
         """The content of the marker, for a policy that leaves it to the application."""
         return UNSET
 
-    def stop_response(self, thread_id: str) -> int:
-        """Ends the responses that stream into a thread right now, in this process.
+    async def stop_responses(self, thread_id: str | None = None) -> int:
+        """Ends responses that stream right now in this process, and waits until they are settled.
+
+        For a stop button, with the thread; and when the server shuts down, without: some servers
+        (uvicorn, after `--timeout-graceful-shutdown`) cancel what runs, and do not wait for it. Call
+        it in the shutdown of the application's lifespan there.
+
+        Args:
+            thread_id: of this thread only.
 
         Returns:
-            How many there were. Their clients see the end of the stream, after all was written.
+            How many there were. Their clients see the end of the stream.
         """
-        streams = [one for one in _streams_of(self) if one.thread.id == thread_id]
+        streams = [one for one in _streams_of(self) if thread_id in (None, one.thread.id)]
         for one in streams:
             one.stop()
+        for one in streams:
+            await one.end()
         return len(streams)
 
     async def handle_stream_cancelled(
