@@ -95,9 +95,8 @@ class ReducerChatKitServer(ChatKitServer[TContext]):
     async def stop_responses(self, thread_id: str | None = None) -> int:
         """Ends responses that stream right now in this process, and waits until they are settled.
 
-        For a stop button, with the thread; and when the server shuts down, without: some servers
-        (uvicorn, after `--timeout-graceful-shutdown`) cancel what runs, and do not wait for it. Call
-        it in the shutdown of the application's lifespan there.
+        For a stop button, with the thread; and without, in the shutdown of an application's
+        lifespan: uvicorn, after `--timeout-graceful-shutdown`, cancels what runs and does not wait.
 
         Args:
             thread_id: of this thread only.
