@@ -253,6 +253,56 @@ def test_a_dropped_generator_is_settled_by_the_event_loop() -> None:
     anyio.run(body)
 
 
+def test_a_consumer_that_is_cancelled_and_whose_generator_lives_on() -> None:
+    """Whoever cancelled it may hold its frames in a cycle until garbage is collected."""
+
+    async def body() -> None:
+        app = App()
+        kept = []
+
+        async def send_slowly() -> None:
+            kept.append(aiter(supervise(app.answer(BEGUN), app.commit, policy=policies.KEEP)))
+            async for _ in kept[0]:
+                await anyio.sleep(3600)
+
+        task = asyncio.create_task(send_slowly())
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with anyio.fail_after(5):
+            while not app.settlements:
+                await anyio.sleep(0.001)
+        assert app.settlement.cause is Cause.CANCELLED
+
+    asyncio.run(body())
+
+
+def test_a_stream_may_be_read_by_one_task_after_the_other() -> None:
+    async def body() -> None:
+        app = App()
+        events: Any = aiter(supervise(app.answer(BEGUN), app.commit, policy=policies.KEEP))
+        seen = [await asyncio.create_task(anext(events)) for _ in BEGUN]
+        assert seen == BEGUN
+        with pytest.raises(StopAsyncIteration):
+            await anext(events)
+        assert app.settlement.cause is Cause.ENDED
+
+    asyncio.run(body())
+
+
+def test_a_task_that_reads_many_streams_forgets_them() -> None:
+    async def body() -> None:
+        app = App()
+        for _ in range(20):
+            await drain(supervise(app.answer(BEGUN), app.commit, policy=policies.KEEP))
+        task: Any = asyncio.current_task()
+        gc.collect()
+        waits = [o for o in gc.get_objects() if type(o).__name__ == "_AsyncioWaiting"]
+        assert waits == []
+        assert task.cancelling() == 0
+
+    asyncio.run(body())
+
+
 def test_a_stream_that_nobody_iterates_is_settled_when_it_is_closed(
     run: Callable[[Body], None],
 ) -> None:

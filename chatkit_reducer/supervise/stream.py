@@ -7,9 +7,10 @@ and closed by the event loop later. So whatever has to be done then is protected
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -28,6 +29,9 @@ from chatkit_reducer.supervise.waiting import Interrupted, Waiting, waiting
 __all__ = ["Supervised", "supervise"]
 
 E = TypeVar("E")
+
+# An event loop does not keep its tasks alive.
+_closing: set[asyncio.Task[None]] = set()
 
 logger = logging.getLogger("chatkit_reducer.supervise")
 
@@ -123,6 +127,8 @@ class Supervised(Generic[E]):
         self._in_block = False
         self._settling = False
         self._settled = anyio.Event()
+        self.close_abandoned: Callable[[Cause], Coroutine[Any, Any, None]] = self.aclose
+        """Called in a task of its own if the consumer was cancelled and left the stream behind."""
 
     @property
     def state(self) -> ThreadState:
@@ -193,8 +199,14 @@ class Supervised(Generic[E]):
         if not self._settled.is_set():  # no checkpoint where there is nothing to wait for
             await self._settled.wait()
 
+    def _abandoned(self) -> None:
+        """The consumer is gone, and nobody closes the stream: it closes itself."""
+        task = asyncio.get_running_loop().create_task(self.close_abandoned(Cause.CANCELLED))
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
     async def _events(self) -> AsyncGenerator[E, None]:
-        self._waiting = waiting(self._limits.stream, self._limits.event)
+        self._waiting = waiting(self._limits.stream, self._limits.event, self._abandoned)
         if self._stopped is not None:
             self._waiting.interrupt(self._stopped)
         tracking = self._tracking

@@ -59,20 +59,32 @@ def on_asyncio() -> bool:
         return False
 
 
-def waiting(timeout: float | None, idle_timeout: float | None) -> Waiting:
+def waiting(
+    timeout: float | None, idle_timeout: float | None, abandoned: Callable[[], object]
+) -> Waiting:
     """What waits, for the event loop that is running.
 
     Args:
         timeout: how long all waits may take together with what happens between them, in seconds.
         idle_timeout: how long a single wait may take.
+        abandoned: called when the task that waited last was cancelled between two waits; asyncio
+            only.
     """
-    kind = _AsyncioWaiting if on_asyncio() else _ScopedWaiting
-    return kind(timeout, idle_timeout)
+    if on_asyncio():
+        return _AsyncioWaiting(timeout, idle_timeout, abandoned)
+    return _ScopedWaiting(timeout, idle_timeout)
 
 
 class _AsyncioWaiting:
-    def __init__(self, timeout: float | None, idle_timeout: float | None) -> None:
+    def __init__(
+        self,
+        timeout: float | None,
+        idle_timeout: float | None,
+        abandoned: Callable[[], object],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._abandoned = abandoned
+        self._consumer: asyncio.Task[object] | None = None
         self._task: asyncio.Task[object] | None = None
         self._cause: Cause | None = None
         self._cancels_before: int | None = None
@@ -88,6 +100,8 @@ class _AsyncioWaiting:
         if self._cause is not None:
             raise Interrupted(self._cause)
         self._task = task = asyncio.current_task()
+        if task is not self._consumer:
+            self._watch(task)
         if self._idle is not None:
             self._since = self._loop.time()
         try:
@@ -123,7 +137,26 @@ class _AsyncioWaiting:
         else:
             self._timers["idle"] = self._loop.call_later(left, self._check, idle)
 
+    def _watch(self, task: asyncio.Task[object] | None) -> None:
+        """A consumer that is cancelled while it sends never comes back, and says nothing.
+
+        Its generator should be dropped then, but what cancelled it may hold that in a cycle, until
+        there is garbage to collect: for ever, on a quiet server. (Starlette 1.10 under anyio 4.16:
+        exception, traceback, frames, in `task_done` of `TaskGroup._spawn`.)
+        """
+        if self._consumer is not None:
+            self._consumer.remove_done_callback(self._consumer_done)
+        if task is not None:
+            task.add_done_callback(self._consumer_done)
+        self._consumer = task
+
+    def _consumer_done(self, task: asyncio.Task[object]) -> None:
+        # One that came to its end may have handed the stream on: each wait a task of its own.
+        if task.cancelled():
+            self._abandoned()
+
     def close(self) -> None:
+        self._watch(None)
         for timer in self._timers.values():
             timer.cancel()
 

@@ -118,6 +118,7 @@ class OneStream:
                 thread_id=self.thread.id,
             ),
         )
+        self._supervised.close_abandoned = lambda _: self.end()
         return self._supervised
 
     def _new_marker_id(self) -> str:
