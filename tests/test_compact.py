@@ -14,6 +14,7 @@ from chatkit_reducer import ThreadState, compact, fold
 from chatkit_reducer import events as e
 from chatkit_reducer.events import Event
 from chatkit_reducer.logs import read
+from chatkit_reducer.testing import laws
 from chatkit_reducer.testing import strategies as chatkit
 from chatkit_reducer.testing.examples import (
     added,
@@ -60,27 +61,20 @@ def logs(draw: st.DrawFn) -> Log:
 
 @given(logs())
 def test_it_folds_to_the_same(log: Log) -> None:
-    short = compact(log)
-    assert fold(short) == fold(log)
-    assert [str(one).partition(": ")[2] for one in fold(short).anomalies] == (
-        [str(one).partition(": ")[2] for one in fold(log).anomalies]
-    )
-    assert len(short) <= len(log)
+    laws.compact_keeps_the_fold(log)
 
 
 @given(logs(), st.integers(0, 80))
 def test_it_folds_to_the_same_behind_any_state(log: Log, cut: int) -> None:
     cut %= len(log) + 1
     start = fold(log[:cut])
-    short = compact(log[cut:], start)
-    assert fold(short, start) == fold(log)
-    assert len(short) <= len(log) - cut
+    laws.compact_keeps_the_fold(log[cut:], start)
+    assert fold(compact(log[cut:], start), start) == fold(log)
 
 
 @given(logs(), STREAMS)
 def test_it_folds_to_the_same_behind_another_thread(log: Log, other: list[Event]) -> None:
-    start = fold(other)
-    assert fold(compact(log, start), start) == fold(log, start)
+    laws.compact_keeps_the_fold(log, fold(other))
 
 
 @given(logs())
@@ -226,9 +220,7 @@ def recording(path: Path) -> tuple[Log, ThreadState]:
 @pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*.sse")), ids=lambda path: path.stem)
 def test_every_recording(path: Path) -> None:
     log, start = recording(path)
-    short = compact(log, start)
-    assert fold(short, start) == fold(log, start)
-    assert len(short) <= len(log)
+    laws.compact_keeps_the_fold(log, start)
 
 
 @pytest.mark.parametrize(

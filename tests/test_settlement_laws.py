@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,10 +19,10 @@ from chatkit_reducer import Settlement, ThreadState, fold, policies, settle
 from chatkit_reducer import events as e
 from chatkit_reducer.codec import to_json
 from chatkit_reducer.events import Json
-from chatkit_reducer.items import HIDDEN_TYPES
 from chatkit_reducer.json_values import same_json
 from chatkit_reducer.lifecycle import Phase
-from chatkit_reducer.policy import Cause, Content, Decision, Policy, Row
+from chatkit_reducer.policy import Cause, Content, Policy, Row
+from chatkit_reducer.testing import laws
 from chatkit_reducer.testing import strategies as chatkit
 
 STREAMS = chatkit.streams(max_items=4) | chatkit.hostile_streams(max_events=16)
@@ -33,6 +33,11 @@ MARKER: Any = {"marker_id": "the marker", "marker_time": "2025-01-01", "marker_c
 
 def settled(stop: chatkit.StoppedStream, policy: Policy, **more: Any) -> Settlement:
     return settle(stop.state, policy=policy, cause=stop.cause, delivered=stop.delivered, **more)
+
+
+def written(stop: chatkit.StoppedStream) -> int:
+    """Of how many events the store is known to have seen what they say."""
+    return len(stop.events) - (stop.state is not stop.delivered)
 
 
 def in_flight(stop: chatkit.StoppedStream) -> list[str]:
@@ -62,11 +67,20 @@ def stored_in(state: ThreadState) -> dict[str, Json]:
 
 
 @given(STOPS, POLICIES)
+def test_settle_is_total(stop: chatkit.StoppedStream, policy: Policy) -> None:
+    laws.settle_is_total(
+        stop.events,
+        policy=policy,
+        cause=stop.cause,
+        written=written(stop),
+        settle=partial(settle, **MARKER),
+    )
+
+
+@given(STOPS, POLICIES)
 def test_every_item_in_flight_has_one_verdict(stop: chatkit.StoppedStream, policy: Policy) -> None:
     settlement = settled(stop, policy)
     assert [verdict.item.id for verdict in settlement.verdicts] == in_flight(stop)
-    groups = (settlement.persist, settlement.discard, settlement.stale)
-    assert sorted(item.id for group in groups for item in group) == sorted(in_flight(stop))
     assert settlement.policy is policy
     assert settlement.cause is stop.cause
 
@@ -92,12 +106,10 @@ def test_the_row_that_matches_an_item_decides(stop: chatkit.StoppedStream, polic
 
 
 @given(STOPS, POLICIES)
-def test_what_was_stored_stays(stop: chatkit.StoppedStream, policy: Policy) -> None:
-    before, settlement = stop.state, settled(stop, policy, **MARKER)
-    untouched = before.items.keys() - set(in_flight(stop))
-    assert untouched.isdisjoint(write.item["id"] for write in settlement.writes)
+def test_what_was_stored_stays_the_same_object(stop: chatkit.StoppedStream, policy: Policy) -> None:
+    before, settlement = stop.state, settled(stop, policy)
     after = fold(settlement.events, before)
-    for item_id in untouched:
+    for item_id in before.items.keys() - set(in_flight(stop)):
         assert after.items[item_id] is before.items[item_id]
 
 
@@ -230,55 +242,14 @@ def test_a_complete_item_in_doubt_is_written_as_it_came(stop: chatkit.StoppedStr
 # --- law 7 ----------------------------------------------------------------------------------------
 
 
-def after_writes(settlement: Settlement, store: dict[str, Json]) -> dict[str, Json]:
-    """A store that keeps an item in its place when it is written again."""
-    return {**store, **{write.item["id"]: write.item for write in settlement.writes}}
-
-
-def shown(items: dict[str, Json], leave_out: set[str]) -> dict[str, Json]:
-    return {
-        item_id: item
-        for item_id, item in items.items()
-        if item_id not in leave_out and not is_hidden(item)
-    }
-
-
-def is_hidden(item: Json) -> bool:
-    kind = item.get("type")
-    return isinstance(kind, str) and kind in HIDDEN_TYPES
-
-
-def possible_stores(stop: chatkit.StoppedStream) -> Iterator[dict[str, Json]]:
-    """What the store holds at the end: the last event may have reached it, or may not have."""
-    for state in (stop.delivered, stop.state):
-        # What the last event took away, no write takes away: see `settle`.
-        yield {key: item for key, item in stored_in(state).items() if key in stop.state.items}
-
-
-def out_of_reach(settlement: Settlement) -> set[str]:
-    """What the store may have all the same: no write takes an item out of it again."""
-    return {
-        verdict.item.id
-        for verdict in settlement.verdicts
-        if verdict.case.content is Content.COMPLETE
-        and verdict.decision is Decision.DISCARD
-        and verdict.stored is None
-    }
-
-
 def assert_they_converge(stop: chatkit.StoppedStream, policy: Policy) -> None:
-    settlement = settled(stop, policy, **MARKER)
-    client = fold(settlement.events, stop.state)
-    stale = {item.id for item in settlement.stale}
-    view = {item_id: item.to_json() for item_id, item in client.items.items()}
-    for before in possible_stores(stop):
-        store = after_writes(settlement, before)
-        leave_out = stale | out_of_reach(settlement)
-        assert same_json(shown(view, leave_out), shown(store, leave_out))
-        for item in settlement.stale:
-            assert same_json(store.get(item.id), before.get(item.id))
-    hidden = {item_id for item_id, item in view.items() if is_hidden(item)}
-    assert set(client.pending) <= stale | hidden
+    laws.client_and_store_converge(
+        stop.events,
+        policy=policy,
+        cause=stop.cause,
+        written=written(stop),
+        settle=partial(settle, **MARKER),
+    )
 
 
 @given(STOPS, POLICIES)
@@ -292,29 +263,20 @@ def test_client_and_store_converge_with_the_presets(name: str, stop: chatkit.Sto
     assert_they_converge(stop, policies.PRESETS[name])
 
 
-@st.composite
-def continued(draw: st.DrawFn) -> tuple[ThreadState, ThreadState]:
-    """A thread that had items before its stream began, before and after some event of it."""
-    by_id = {item["id"]: item for item in draw(st.lists(chatkit.items(), max_size=2))}
-    stored = list(by_id.values())
-    events = draw(chatkit.streams(stored=stored, max_items=1, max_updates=4))
-    cut = draw(st.integers(0, len(events)))
-    delivered = fold(events[:cut], ThreadState.from_items(stored))
-    return delivered, fold(events[cut : cut + 1], delivered)
-
-
-@given(continued(), POLICIES, st.sampled_from(Cause))
+@given(st.lists(chatkit.items(), max_size=2), st.data(), POLICIES, st.sampled_from(Cause))
 def test_they_converge_in_a_thread_that_had_items_before(
-    states: tuple[ThreadState, ThreadState], policy: Policy, cause: Cause
+    items: list[Json], data: st.DataObject, policy: Policy, cause: Cause
 ) -> None:
-    delivered, state = states
-    settlement = settle(state, policy=policy, cause=cause, delivered=delivered)
-    leave_out = {item.id for item in settlement.stale} | out_of_reach(settlement)
-    view = {key: item.to_json() for key, item in fold(settlement.events, state).items.items()}
-    for knowing in states:
-        before = {k: v for k, v in stored_in(knowing).items() if k in state.items}
-        store = after_writes(settlement, before)
-        assert same_json(shown(view, leave_out), shown(store, leave_out))
+    stored = list({item["id"]: item for item in items}.values())
+    events = data.draw(chatkit.streams(stored=stored, max_items=1, max_updates=4))
+    cut = data.draw(st.integers(0, len(events)))
+    laws.client_and_store_converge(
+        events[: cut + 1],
+        ThreadState.from_items(stored),
+        policy=policy,
+        cause=cause,
+        written=cut,
+    )
 
 
 @given(STREAMS, POLICIES, st.integers(0, 60), st.integers(0, 60))
@@ -322,15 +284,17 @@ def test_they_converge_however_many_events_are_in_doubt(
     events: list[e.Event], policy: Policy, one: int, other: int
 ) -> None:
     known, arrived = sorted(place % (len(events) + 1) for place in (one, other))
-    # What was taken away and came back is two items under one id, and no write tells them apart.
-    delivered = fold(events[:known])
-    state, gone = delivered, set[str]()
-    for event in events[known:arrived]:
-        state = fold([event], state)
-        gone |= delivered.items.keys() - state.items.keys()
-    settlement = settle(state, policy=policy, cause="crashed", delivered=delivered)
-    view = {key: item.to_json() for key, item in fold(settlement.events, state).items.items()}
-    leave_out = gone | {item.id for item in settlement.stale} | out_of_reach(settlement)
-    for knowing in (delivered, state):
-        store = after_writes(settlement, stored_in(knowing))
-        assert same_json(shown(view, leave_out), shown(store, leave_out))
+    stopped = events[:arrived]
+    laws.settle_is_total(stopped, policy=policy, cause="crashed", written=known)
+    laws.client_and_store_converge(stopped, policy=policy, cause="crashed", written=known)
+
+
+@given(STOPS, POLICIES)
+def test_the_stored_copy_of_what_is_stale_stays(
+    stop: chatkit.StoppedStream, policy: Policy
+) -> None:
+    settlement = settled(stop, policy)
+    written = {write.item["id"]: write.item for write in settlement.writes}
+    for store in (stored_in(stop.delivered), stored_in(stop.state)):
+        for item in settlement.stale:
+            assert same_json({**store, **written}.get(item.id), store.get(item.id))

@@ -4,43 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, overload
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chatkit_reducer import events as e
-from chatkit_reducer.testing.strategies._events import build, events, threads, updates_at
-from chatkit_reducer.testing.strategies._items import ITEM_IDS, items
+from chatkit_reducer.testing.strategies._events import (
+    any_events,
+    build,
+    thread_objects,
+    updates_at,
+)
+from chatkit_reducer.testing.strategies._forms import Form, check_form, known_to_sdk, plain
+from chatkit_reducer.testing.strategies._items import ITEM_IDS, ITEM_TYPES, items_among
 from chatkit_reducer.testing.strategies._json import (
     Json,
     JsonObjects,
     check_bool,
     check_size,
-    json_values,
+    json_of,
     texts,
     weighted,
 )
-from chatkit_reducer.testing.strategies._streams import streams
+from chatkit_reducer.testing.strategies._published import published
+from chatkit_reducer.testing.strategies._streams import streams_of
 from chatkit_reducer.testing.strategies._widgets import COMPONENT_IDS
 
 __all__ = ["hostile_streams"]
 
-_BAD_INDICES = (-1, -2, -(2**63), 5_000, 2**31, 2**63, 2**64)
+# Python takes -1 for the last one: of all bad indices this does the most damage unseen.
+_BAD_INDICES = (-1, -1, -2, -(2**63), 5_000, 2**31, 2**63, 2**64)
 _INDICES = weighted((3, st.integers(0, 3)), (2, st.sampled_from(_BAD_INDICES)))
-_BAD_FIELDS: dict[str, st.SearchStrategy[Any]] = {
-    "item_id": st.sampled_from((*ITEM_IDS, "no such item")),
-    "content_index": _INDICES,
-    "annotation_index": _INDICES,
-    "task_index": _INDICES,
-    "component_id": st.sampled_from((*COMPONENT_IDS, "no such component")),
-}
+# What is changed together is never in one update together: each draw should hit something.
+_BAD_FIELDS: st.SearchStrategy[Json] = weighted(
+    (3, _INDICES.map(lambda index: {"content_index": index, "task_index": index})),
+    (
+        2,
+        st.fixed_dictionaries(
+            {
+                "annotation_index": _INDICES,
+                "component_id": st.sampled_from((*COMPONENT_IDS, "no such component")),
+            }
+        ),
+    ),
+    (1, st.fixed_dictionaries({"item_id": st.sampled_from((*ITEM_IDS, "no such item"))})),
+)
 _UPDATED_TYPES = ("assistant_message", "workflow", "widget", "generated_image")
 
 
+@overload
 def hostile_streams(
-    *, max_events: int = 12, unknown: bool = True
-) -> st.SearchStrategy[list[e.Event]]:
+    *, max_events: int = ..., unknown: bool = ..., form: Literal["struct"] = ...
+) -> st.SearchStrategy[list[e.Event]]: ...
+@overload
+def hostile_streams(
+    *, max_events: int = ..., unknown: bool = ..., form: Literal["json", "sdk"]
+) -> st.SearchStrategy[list[Any]]: ...
+@published
+def hostile_streams(
+    *, max_events: int = 12, unknown: bool = True, form: Form = "struct"
+) -> st.SearchStrategy[list[Any]]:
     """Streams with anything wrong in them; folding one must not raise.
 
     Sound streams, in which events are missing, repeated and swapped, and between which stand
@@ -48,13 +72,32 @@ def hostile_streams(
     negative or huge; for components that no widget has; with items that lack their id or whose
     content is null or no list.
 
+    >>> from hypothesis import given
+    >>> from chatkit_reducer import fold
+    >>> from chatkit_reducer.testing import strategies as chatkit
+    >>> @given(chatkit.hostile_streams(max_events=5))
+    ... def test_a_fold_survives_anything(events):
+    ...     assert set(fold(events).pending) <= set(fold(events).items)
+    >>> test_a_fold_survives_anything()
+
     Args:
         max_events: how many events at most are put in, and how many are tampered with.
-        unknown: also types and fields that openai-chatkit 1.6.5 does not know.
+        unknown: also types and fields that openai-chatkit 1.6.5 does not know. Never in the form of
+            the SDK, which has no events that its models refuse, either.
+        form: `"struct"`, as `chatkit_reducer.events` has them, `"json"`, plain mappings, or
+            `"sdk"`, the models of openai-chatkit.
+
+    Raises:
+        InvalidArgument: an argument is none of what it may be.
+        ImportError: the form is that of the SDK, and the SDK is not installed.
     """
     check_size("max_events", max_events)
     check_bool("unknown", unknown)
-    return _hostile_streams(max_events, unknown=unknown)
+    check_form(form, "struct", "json", "sdk")
+    if form == "sdk":
+        return _hostile_streams(max_events, unknown=False).map(known_to_sdk)
+    hostile = _hostile_streams(max_events, unknown=unknown)
+    return hostile if form == "struct" else hostile.map(lambda events: list(map(plain, events)))
 
 
 @cache
@@ -62,13 +105,13 @@ def _hostile_streams(max_events: int, *, unknown: bool) -> st.SearchStrategy[lis
     where = st.integers(0, 40)
     edits = weighted(
         (4, st.builds(_insert, where, _wild_events(unknown=unknown))),
-        (3, st.builds(_change, where, st.fixed_dictionaries({}, optional=_BAD_FIELDS))),
+        (3, st.builds(_change, where, _BAD_FIELDS)),
         (1, st.builds(_drop, where)),
         (1, st.builds(_repeat, where)),
         (1, st.builds(_repeat_elsewhere, where, where)),
         (1, st.builds(_move, where, where)),
     )
-    sound = streams(max_items=2, max_updates=8, unknown=unknown)
+    sound = streams_of(max_items=2, unknown=unknown)
     return _edited(sound, st.lists(edits, max_size=max_events))
 
 
@@ -154,9 +197,9 @@ def _changed(event: e.Event, fields: Json) -> e.Event:
 
 def _wild_events(*, unknown: bool) -> st.SearchStrategy[e.Event]:
     item = weighted(
-        (6, items(types=_UPDATED_TYPES, unknown=unknown)),
+        (6, items_among(*_UPDATED_TYPES, foreign=False, unknown=unknown)),
         (2, _malformed_items()),
-        (1, items(unknown=unknown)),
+        (1, items_among(*ITEM_TYPES, foreign=unknown, unknown=unknown)),
     )
     updated: st.SearchStrategy[e.Event] = build(
         e.ThreadItemUpdated,
@@ -165,20 +208,23 @@ def _wild_events(*, unknown: bool) -> st.SearchStrategy[e.Event]:
         unknown=unknown,
     )
     # A page of a thread may hold anything, too.
-    listed = weighted((6, item), (1, json_values(max_leaves=1)))
+    page = thread_objects(weighted((6, item), (1, json_of(1))), unknown=unknown)
     return weighted(
         (5, updated),
         (3, build(e.ThreadItemAdded, item=item, unknown=unknown)),
         (1, build(e.ThreadItemDone, item=item, unknown=unknown)),
         (1, build(e.ThreadItemReplaced, item=item, unknown=unknown)),
-        (2, build(e.ThreadCreated, thread=threads(listed, unknown=unknown), unknown=unknown)),
-        (3, events(unknown=unknown)),
+        (
+            2,
+            build(e.ThreadCreated, thread=page, unknown=unknown),
+        ),
+        (3, any_events(unknown=unknown)),
     )
 
 
 def _malformed_items() -> JsonObjects:
     """Items without an id, or with a content that is not that of their type."""
-    anything = json_values(max_leaves=3)
+    anything = json_of(3)
     content: st.SearchStrategy[Any] = (
         st.none() | st.lists(anything, max_size=2) | texts(max_size=3) | st.builds(dict)
     )
@@ -189,7 +235,8 @@ def _malformed_items() -> JsonObjects:
         content,
         st.integers(0, 2),
     )
-    nameless = st.builds(_nameless, items(), st.sampled_from([None, 1, [], {}, ""]))
+    any_item = items_among(*ITEM_TYPES, foreign=True, unknown=True)
+    nameless = st.builds(_nameless, any_item, st.sampled_from([None, 1, [], {}, ""]))
     typeless = st.fixed_dictionaries({"id": st.sampled_from(ITEM_IDS)}, optional={"type": anything})
     return st.one_of(misshapen, nameless, typeless)
 

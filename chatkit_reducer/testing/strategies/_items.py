@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Literal, overload
 
 from hypothesis import strategies as st
-from hypothesis.errors import InvalidArgument
 
+from chatkit_reducer.testing.strategies._forms import Form, check_form, in_form, item_to_sdk
 from chatkit_reducer.testing.strategies._json import (
     JsonObjects,
     check_bool,
     check_names,
+    check_strategy,
     foreign_names,
-    json_values,
+    json_of,
     nullable,
     objects,
     texts,
     weighted,
 )
-from chatkit_reducer.testing.strategies._widgets import widgets
+from chatkit_reducer.testing.strategies._published import published
+from chatkit_reducer.testing.strategies._widgets import roots
 
 __all__ = [
     "ITEM_IDS",
     "ITEM_TYPES",
-    "check_ids",
     "citations",
     "foreign_items",
     "images",
     "items",
+    "items_among",
     "items_of",
     "parts",
     "tasks",
@@ -42,34 +44,70 @@ _TIMES = ("2025-01-01T00:00:00", "2025-06-30T12:34:56.789000", "2025-12-31T23:59
 _ICONS = ("bolt", "agent", "vendor:x")
 
 
+@overload
+def items(
+    *,
+    types: Collection[str] | None = ...,
+    ids: st.SearchStrategy[str] | None = ...,
+    unknown: bool = ...,
+    form: Literal["json"] = ...,
+) -> JsonObjects: ...
+@overload
+def items(
+    *,
+    types: Collection[str] | None = ...,
+    ids: st.SearchStrategy[str] | None = ...,
+    unknown: bool = ...,
+    form: Literal["sdk"],
+) -> st.SearchStrategy[Any]: ...
+@published
 def items(
     *,
     types: Collection[str] | None = None,
     ids: st.SearchStrategy[str] | None = None,
     unknown: bool = True,
-) -> JsonObjects:
-    """Thread items as plain mappings: the eleven types of openai-chatkit 1.6.5, and others.
+    form: Form = "json",
+) -> st.SearchStrategy[Any]:
+    """Thread items: the eleven types of openai-chatkit 1.6.5, and others.
+
+    >>> from hypothesis import given
+    >>> from chatkit_reducer import ThreadState
+    >>> from chatkit_reducer.testing import strategies as chatkit
+    >>> @given(chatkit.items(types=["assistant_message", "widget"]))
+    ... def test_a_stored_item_is_done(item):
+    ...     assert ThreadState.from_items([item]).pending == ()
+    >>> test_a_stored_item_is_done()
 
     Args:
         types: which of the eleven; all of them, if left out.
         ids: where the ids come from; four different ones, if left out.
-        unknown: also fields that 1.6.5 does not know and, if `types` is left out, such types.
+        unknown: also fields that 1.6.5 does not know and, if `types` is left out, such types. Never
+            in the form of the SDK.
+        form: `"json"`, plain mappings, or `"sdk"`, the models of openai-chatkit.
+
+    Raises:
+        InvalidArgument: an argument is none of what it may be.
+        ImportError: the form is that of the SDK, and the SDK is not installed.
     """
+    names = check_names("types", types, ITEM_TYPES)
+    check_strategy("ids", ids, "strings")
     check_bool("unknown", unknown)
-    check_ids(ids)
-    names = check_names("types", types, _FIELDS)
+    check_form(form, "json", "sdk")
+    unknown = unknown and form != "sdk"
+    among = items_among(*names, ids=ids, foreign=unknown and types is None, unknown=unknown)
+    return in_form(among, form, sdk=item_to_sdk)
+
+
+@lru_cache
+def items_among(
+    *names: str, ids: st.SearchStrategy[str] | None = None, foreign: bool, unknown: bool
+) -> JsonObjects:
+    """Items of these types; `foreign` ones are of types that no release knows."""
     choice = [items_of(name, ids, unknown=unknown) for name in names]
-    if unknown and types is None:
-        choice.append(foreign_items(ids))
-    return st.one_of(choice)
+    return st.one_of([*choice, foreign_items(ids)] if foreign else choice)
 
 
-def check_ids(ids: object) -> None:
-    """Refuses ids that are no strategy."""
-    if ids is not None and not isinstance(ids, st.SearchStrategy):
-        raise InvalidArgument(f"ids={ids!r} must be a strategy for strings")
-
-
+@lru_cache
 def items_of(name: str, ids: st.SearchStrategy[str] | None, *, unknown: bool) -> JsonObjects:
     """Items of one known type."""
     required, optional = _FIELDS[name](unknown=unknown)
@@ -78,7 +116,7 @@ def items_of(name: str, ids: st.SearchStrategy[str] | None, *, unknown: bool) ->
 
 def foreign_items(ids: st.SearchStrategy[str] | None) -> JsonObjects:
     """Items of types that no release knows."""
-    fields = {"content": json_values(max_leaves=3)}
+    fields = {"content": json_of(3)}
     return objects({"type": foreign_names("new."), **_base(ids)}, fields, unknown=True)
 
 
@@ -184,7 +222,7 @@ def _workflow(*, unknown: bool) -> _Fields:
 
 
 def _widget(*, unknown: bool) -> _Fields:
-    return {"widget": widgets(max_depth=2, unknown=unknown)}, {"copy_text": nullable(texts())}
+    return {"widget": roots(2, unknown=unknown)}, {"copy_text": nullable(texts())}
 
 
 def _generated_image(*, unknown: bool) -> _Fields:
@@ -218,10 +256,10 @@ def _user_message(*, unknown: bool) -> _Fields:
 
 
 def _client_tool_call(*, unknown: bool) -> _Fields:
-    arguments = st.dictionaries(texts(), json_values(max_leaves=2), max_size=2)
+    arguments = st.dictionaries(texts(), json_of(2), max_size=2)
     required = {"call_id": texts(), "name": texts(), "arguments": arguments}
     status = st.sampled_from(["pending", "completed"])
-    return required, {"status": status, "output": json_values(max_leaves=3)}
+    return required, {"status": status, "output": json_of(3)}
 
 
 def _structured_input(*, unknown: bool) -> _Fields:
@@ -257,7 +295,7 @@ def _end_of_turn(*, unknown: bool) -> _Fields:
 
 
 def _hidden_context_item(*, unknown: bool) -> _Fields:
-    return {"content": json_values(max_leaves=3)}, {}
+    return {"content": json_of(3)}, {}
 
 
 def _sdk_hidden_context(*, unknown: bool) -> _Fields:

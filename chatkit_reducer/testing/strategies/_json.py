@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
+
+from chatkit_reducer.testing.strategies._published import published
 
 __all__ = [
     "Json",
@@ -15,8 +18,10 @@ __all__ = [
     "check_many",
     "check_names",
     "check_size",
+    "check_strategy",
     "foreign_fields",
     "foreign_names",
+    "json_of",
     "json_values",
     "merged",
     "nullable",
@@ -40,13 +45,31 @@ def texts(*, min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[str]:
     return st.text(alphabet=alphabet, min_size=min_size, max_size=max_size)
 
 
+@published
 def json_values(*, max_leaves: int = 8) -> st.SearchStrategy[Any]:
     """Any JSON value: null, booleans, finite numbers, text, arrays and objects of these.
 
+    >>> import json
+    >>> from hypothesis import given
+    >>> from chatkit_reducer.testing import strategies as chatkit
+    >>> @given(chatkit.json_values(max_leaves=3))
+    ... def test_json_comes_back(value):
+    ...     assert json.loads(json.dumps(value)) == value
+    >>> test_json_comes_back()
+
     Args:
         max_leaves: how many scalars a value holds at most.
+
+    Raises:
+        InvalidArgument: `max_leaves` is not 1 or more.
     """
     check_size("max_leaves", max_leaves, at_least=1)
+    return json_of(max_leaves)
+
+
+@lru_cache
+def json_of(max_leaves: int) -> st.SearchStrategy[Any]:
+    """JSON values with at most so many scalars."""
     return st.recursive(_scalars(), _containers, max_leaves=max_leaves)
 
 
@@ -73,6 +96,12 @@ def check_bool(name: str, value: object) -> None:
     """Refuses a switch that is neither True nor False."""
     if not isinstance(value, bool):
         raise InvalidArgument(f"{name}={value!r} must be True or False")
+
+
+def check_strategy(name: str, value: object, what: str) -> None:
+    """Refuses what is no strategy; None is none that was given."""
+    if value is not None and not isinstance(value, st.SearchStrategy):
+        raise InvalidArgument(f"{name}={value!r} must be a strategy for {what}")
 
 
 def nullable(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

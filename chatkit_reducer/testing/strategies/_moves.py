@@ -16,7 +16,7 @@ from chatkit_reducer.testing.naive import components
 from chatkit_reducer.testing.strategies._events import foreign_updates, may_be_absent
 from chatkit_reducer.testing.strategies._items import citations, images, parts, tasks
 from chatkit_reducer.testing.strategies._json import Json, nullable, texts, weighted
-from chatkit_reducer.testing.strategies._widgets import components_of_depth, widgets
+from chatkit_reducer.testing.strategies._widgets import components_of_depth, roots
 
 __all__ = ["Move", "Style", "moves_for"]
 
@@ -147,7 +147,7 @@ def _widget_moves(style: Style) -> list[tuple[int, Moves]]:
     return [
         (5, st.builds(_stream, place, _deltas(), done=st.booleans())),
         (2, st.builds(_put, place, components_of_depth(1, unknown=style.unknown))),
-        (1, st.builds(_reroot, widgets(max_depth=2, unknown=style.unknown))),
+        (1, st.builds(_reroot, roots(2, unknown=style.unknown))),
     ]
 
 

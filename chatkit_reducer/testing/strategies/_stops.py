@@ -7,15 +7,21 @@ from functools import cache
 
 import attrs
 from hypothesis import strategies as st
-from hypothesis.errors import InvalidArgument
 
 from chatkit_reducer import events as e
 from chatkit_reducer.folding import fold
 from chatkit_reducer.policy import ANY, Cause, Content, Decision, Marker, Origin, Policy, Row
 from chatkit_reducer.state import ThreadState
 from chatkit_reducer.testing.strategies._items import ITEM_TYPES
-from chatkit_reducer.testing.strategies._json import check_bool, check_names, check_size, texts
-from chatkit_reducer.testing.strategies._streams import streams as sound_streams
+from chatkit_reducer.testing.strategies._json import (
+    check_bool,
+    check_names,
+    check_size,
+    check_strategy,
+    texts,
+)
+from chatkit_reducer.testing.strategies._published import published
+from chatkit_reducer.testing.strategies._streams import streams_of
 
 __all__ = ["StoppedStream", "policies", "stops"]
 
@@ -34,6 +40,7 @@ class StoppedStream:
     """The thread as people saw it last, folded on from `delivered`."""
 
 
+@published
 def stops(
     *,
     streams: st.SearchStrategy[list[e.Event]] | None = None,
@@ -42,35 +49,70 @@ def stops(
 ) -> st.SearchStrategy[StoppedStream]:
     """Streams that stop at any event: before the first one, in the middle, or after the last.
 
+    >>> from hypothesis import given
+    >>> from chatkit_reducer import policies, settle
+    >>> from chatkit_reducer.testing import strategies as chatkit
+    >>> @given(chatkit.stops(causes=["cancelled", "failed"]))
+    ... def test_to_keep_is_to_discard_nothing_that_has_a_text(stop):
+    ...     settlement = settle(stop.state, policy=policies.KEEP, cause=stop.cause)
+    ...     for item in settlement.discard:
+    ...         assert "text" not in item.to_json()
+    >>> test_to_keep_is_to_discard_nothing_that_has_a_text()
+
     Args:
         streams: the whole streams; sound ones, if left out.
         causes: how they end; in all five ways, if left out.
         in_doubt: also stops at which nobody knows whether the store has seen the last event.
+
+    Raises:
+        InvalidArgument: an argument is none of what it may be.
     """
-    if streams is not None and not isinstance(streams, st.SearchStrategy):
-        raise InvalidArgument(f"streams={streams!r} must be a strategy for lists of events")
+    check_strategy("streams", streams, "lists of events")
     names = check_names("causes", causes, list(Cause))
     check_bool("in_doubt", in_doubt)
-    whole = sound_streams() if streams is None else streams
+    whole = streams_of(max_items=3, unknown=True) if streams is None else streams
     doubts = st.booleans() if in_doubt else st.sampled_from([False])
-    cause = st.sampled_from(names)
-    return st.builds(_stopped, whole, place=st.integers(0, 60), cause=cause, doubt=doubts)
+    return _stopped(whole, st.sampled_from(names), doubts)
 
 
-def _stopped(events: list[e.Event], *, place: int, cause: str, doubt: bool) -> StoppedStream:
-    arrived = tuple(events[: place % (len(events) + 1)])
-    written = len(arrived) - 1 if doubt and arrived else len(arrived)
+# Not `builds`: a failing test would show a call of a private function.
+@st.composite
+def _stopped(
+    draw: st.DrawFn,
+    streams: st.SearchStrategy[list[e.Event]],
+    causes: st.SearchStrategy[str],
+    doubts: st.SearchStrategy[bool],
+) -> StoppedStream:
+    events = draw(streams)
+    arrived = tuple(events[: draw(_PLACES) % (len(events) + 1)])
+    cause = Cause(draw(causes))
+    written = len(arrived) - 1 if draw(doubts) and arrived else len(arrived)
     delivered = fold(arrived[:written])
     state = fold(arrived[written:], delivered)
-    return StoppedStream(events=arrived, cause=Cause(cause), delivered=delivered, state=state)
+    return StoppedStream(events=arrived, cause=cause, delivered=delivered, state=state)
 
 
+_PLACES = st.integers(0, 60)
+
+
+@published
 def policies(*, max_rows: int = 5, markers: bool = True) -> st.SearchStrategy[Policy]:
     """Policies: total, and without a row that no case can reach.
+
+    >>> from hypothesis import given
+    >>> from chatkit_reducer import Cause, ThreadState, settle
+    >>> from chatkit_reducer.testing import strategies as chatkit
+    >>> @given(chatkit.policies(markers=False))
+    ... def test_an_empty_thread_stays_empty(policy):
+    ...     assert settle(ThreadState(), policy=policy, cause=Cause.FAILED).writes == ()
+    >>> test_an_empty_thread_stays_empty()
 
     Args:
         max_rows: how many rows there are at most above the last one, which matches everything.
         markers: also policies that want a marker.
+
+    Raises:
+        InvalidArgument: an argument is none of what it may be.
     """
     check_size("max_rows", max_rows)
     check_bool("markers", markers)
@@ -90,14 +132,8 @@ def _policies(max_rows: int, *, markers: bool) -> st.SearchStrategy[Policy]:
         reason=reasons,
     )
     last = st.builds(Row, decision=st.sampled_from(Decision), reason=reasons)
-    return st.builds(
-        _policy,
-        name=reasons,
-        rows=st.lists(rows, max_size=max_rows),
-        last=last,
-        marker=st.none() | _markers() if markers else st.none(),
-        about=texts(),
-    )
+    marker = st.none() | _markers() if markers else st.none()
+    return _total(st.tuples(reasons, texts(), last, marker), st.lists(rows, max_size=max_rows))
 
 
 def _markers() -> st.SearchStrategy[Marker]:
@@ -107,8 +143,14 @@ def _markers() -> st.SearchStrategy[Marker]:
     return st.builds(Marker, content=texts(), causes=causes, item=kinds) | given
 
 
-def _policy(name: str, rows: list[Row], last: Row, marker: Marker | None, about: str) -> Policy:
-    """The policy of these rows, less those that can never match."""
+@st.composite
+def _total(
+    draw: st.DrawFn,
+    bases: st.SearchStrategy[tuple[str, str, Row, Marker | None]],
+    tables: st.SearchStrategy[list[Row]],
+) -> Policy:
+    """Policies of such rows, less those that can never match."""
+    (name, about, last, marker), rows = draw(bases), draw(tables)
     policy = Policy(name=name, rows=[last], marker=marker, about=about)
     for row in reversed(rows):
         policy = policy.with_rows(row, name=name, about=about)

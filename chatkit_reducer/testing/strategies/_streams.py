@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
@@ -20,6 +20,14 @@ from chatkit_reducer import events as e
 from chatkit_reducer.codec import to_json
 from chatkit_reducer.testing.naive import NaiveThread, is_malformed
 from chatkit_reducer.testing.strategies._events import side_events
+from chatkit_reducer.testing.strategies._forms import (
+    Form,
+    check_form,
+    event_to_sdk,
+    in_form,
+    item_to_sdk,
+    plain,
+)
 from chatkit_reducer.testing.strategies._items import ITEM_TYPES, foreign_items, items_of
 from chatkit_reducer.testing.strategies._json import (
     Json,
@@ -30,16 +38,40 @@ from chatkit_reducer.testing.strategies._json import (
     weighted,
 )
 from chatkit_reducer.testing.strategies._moves import Move, Style, moves_for
+from chatkit_reducer.testing.strategies._published import published
 
-__all__ = ["streams"]
+__all__ = ["ITEM_WEIGHTS", "moves_of", "streams", "streams_of", "updates_by"]
 
 _WHOLE = frozenset({"user_message", "end_of_turn", "hidden_context_item", "sdk_hidden_context"})
 """Items that are done the moment they appear."""
 
-_WEIGHTS = {"assistant_message": 6, "widget": 5, "workflow": 3, "generated_image": 2}
+ITEM_WEIGHTS = {"assistant_message": 6, "widget": 5, "workflow": 3, "generated_image": 2}
 """How often there is an item of a type: those that updates touch have more to go wrong."""
 
 
+@overload
+def streams(
+    *,
+    types: Collection[str] | None = ...,
+    stored: Iterable[Mapping[str, Any]] = ...,
+    max_items: int = ...,
+    max_updates: int = ...,
+    unknown: bool = ...,
+    departures: bool = ...,
+    form: Literal["struct"] = ...,
+) -> st.SearchStrategy[list[e.Event]]: ...
+@overload
+def streams(
+    *,
+    types: Collection[str] | None = ...,
+    stored: Iterable[Mapping[str, Any]] = ...,
+    max_items: int = ...,
+    max_updates: int = ...,
+    unknown: bool = ...,
+    departures: bool = ...,
+    form: Literal["json", "sdk"],
+) -> st.SearchStrategy[list[Any]]: ...
+@published
 def streams(
     *,
     types: Collection[str] | None = None,
@@ -48,14 +80,23 @@ def streams(
     max_updates: int = 8,
     unknown: bool = True,
     departures: bool = True,
-) -> st.SearchStrategy[list[e.Event]]:
+    form: Form = "struct",
+) -> st.SearchStrategy[list[Any]]:
     """Sound streams: folding one leaves no anomaly and nothing pending.
 
     Every item lives its life: it is added, takes updates that fit, and is done with exactly the
     content that these add up to. The lives of several items are interleaved, and events about the
     thread and the stream are strewn in. Some items are those of an earlier response (`stored` ones,
     or such as a `thread.created` brought): they are updated and done again, replaced or removed.
-    For a stream that was stopped, take the first so many events of one.
+    For a stream that was stopped, see `stops`.
+
+    >>> from hypothesis import given
+    >>> from chatkit_reducer import fold
+    >>> from chatkit_reducer.testing import strategies as chatkit
+    >>> @given(chatkit.streams(types=["widget"]))
+    ... def test_a_sound_stream_leaves_nothing_pending(events):
+    ...     assert fold(events).pending == ()
+    >>> test_a_sound_stream_leaves_nothing_pending()
 
     Args:
         types: which types of items; all of them, if left out.
@@ -64,36 +105,67 @@ def streams(
         max_items: how many items there are at most, besides the `stored` ones.
         max_updates: how many updates there are at most between the beginning of an item and the
             event that ends it.
-        unknown: also types and fields that openai-chatkit 1.6.5 does not know.
+        unknown: also types and fields that openai-chatkit 1.6.5 does not know. Never in the form of
+            the SDK.
         departures: also what 1.6.5 folds in another way, as docs/semantics.md explains: a task
             that is added before the last one, a part that is done without its annotations.
+        form: `"struct"`, as `chatkit_reducer.events` has them, `"json"`, plain mappings, or
+            `"sdk"`, the models of openai-chatkit.
+
+    Raises:
+        InvalidArgument: an argument is none of what it may be.
+        ImportError: the form is that of the SDK, and the SDK is not installed.
     """
+    names = check_names("types", types, ITEM_TYPES)
     check_size("max_items", max_items)
     check_size("max_updates", max_updates)
     check_bool("unknown", unknown)
     check_bool("departures", departures)
-    names = check_names("types", types, ITEM_TYPES)
-    old = [_stored_item(item) for item in check_many("stored", stored)]
-
+    check_form(form, "struct", "json", "sdk")
+    old = [_stored_item(item, form) for item in check_many("stored", stored)]
+    unknown = unknown and form != "sdk"
     style = Style(unknown, departures, max_updates)
-    choice = [(_WEIGHTS.get(name, 1), _plans(name, style)) for name in names]
-    if unknown and types is None:
-        choice.append((1, _foreign_plans(style)))
-    taken = {item["id"] for item in old}
-    ids = map("item_{}".format, range(1, max_items + len(old) + 1))
-    return _streams(
-        st.lists(weighted(*choice), max_size=max_items),
-        st.tuples(*[_continued(item, style) for item in old]),
-        st.lists(side_events(unknown=unknown), max_size=4),
-        ids=[item_id for item_id in ids if item_id not in taken],
-        max_updates=max_updates,
+    new = _plans_among(*names, foreign=unknown and types is None, style=style)
+    return in_form(
+        _streams_over(old, new, max_items=max_items, style=style),
+        form,
+        json=lambda events: [plain(event) for event in events],
+        sdk=lambda events: [event_to_sdk(event) for event in events],
     )
 
 
-def _stored_item(item: object) -> Json:
+def _stored_item(item: object, form: Form) -> Json:
     if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
         raise InvalidArgument(f"stored={item!r} must be a mapping with an `id` that is a string")
-    return dict(item)
+    stored = dict(item)
+    if form == "sdk":
+        try:
+            item_to_sdk(stored)
+        except ValueError as error:
+            raise InvalidArgument(f"stored={item!r} is no item of openai-chatkit") from error
+    return stored
+
+
+@cache
+def streams_of(*, max_items: int, unknown: bool) -> st.SearchStrategy[list[e.Event]]:
+    """Sound streams with items of all types."""
+    style = Style(unknown=unknown, departures=True, max_updates=8)
+    new = _plans_among(*ITEM_TYPES, foreign=unknown, style=style)
+    return _streams_over([], new, max_items=max_items, style=style)
+
+
+def _streams_over(
+    stored: list[Json], new: st.SearchStrategy[_Plan], *, max_items: int, style: Style
+) -> st.SearchStrategy[list[e.Event]]:
+    taken = {item["id"] for item in stored}
+    ids = map("item_{}".format, range(1, max_items + len(stored) + 1))
+    return _streams(
+        st.lists(new, max_size=max_items),
+        st.tuples(*[_continued(item, style) for item in stored]),
+        st.lists(side_events(unknown=style.unknown), max_size=4),
+        ids=[item_id for item_id in ids if item_id not in taken],
+        max_updates=style.max_updates,
+    )
 
 
 _STARTS = ["added", "added", "earlier", "done"]
@@ -164,7 +236,7 @@ def _played(plan: _Plan, max_updates: int) -> Iterator[e.Event]:
     elif plan.start == "done":
         yield e.ThreadItemDone(plan.item)
     for number, moves in enumerate(plan.rounds):
-        for update in _updates(moves, model, item_id, max_updates):
+        for update in updates_by(moves, model, item_id, max_updates):
             yield e.ThreadItemUpdated(item_id, update)
         if moves or (number == 0 and plan.start == "added"):
             yield e.ThreadItemDone(model.items[item_id])
@@ -174,9 +246,10 @@ def _played(plan: _Plan, max_updates: int) -> Iterator[e.Event]:
         yield e.ThreadItemRemoved(item_id)
 
 
-def _updates(
+def updates_by(
     moves: list[Move], model: NaiveThread, item_id: str, max_updates: int
 ) -> Iterator[e.Update]:
+    """The updates that the moves come to; the model is brought up to date."""
     made = 0
     for move in moves:
         for update in move(model.items[item_id])[: max_updates - made]:
@@ -186,6 +259,12 @@ def _updates(
 
 
 # --- plans ----------------------------------------------------------------------------------------
+
+
+@cache
+def _plans_among(*names: str, foreign: bool, style: Style) -> st.SearchStrategy[_Plan]:
+    choice = [(ITEM_WEIGHTS.get(name, 1), _plans(name, style)) for name in names]
+    return weighted(*choice, (1, _foreign_plans(style))) if foreign else weighted(*choice)
 
 
 @cache
@@ -203,7 +282,7 @@ def _foreign_plans(style: Style) -> st.SearchStrategy[_Plan]:
 def _built(
     item: st.SearchStrategy[Json], starts: list[str], name: str, style: Style
 ) -> st.SearchStrategy[_Plan]:
-    rounds = st.lists(_rounds(name, style), min_size=1, max_size=2)
+    rounds = st.lists(moves_of(name, style), min_size=1, max_size=2)
     return st.builds(
         _Plan,
         item=item,
@@ -216,12 +295,13 @@ def _built(
 
 def _continued(item: Json, style: Style) -> st.SearchStrategy[_Plan]:
     """What happens to an item that was stored before; no update fits one that is malformed."""
-    moves = st.builds(list) if is_malformed(item) else _rounds(str(item.get("type")), style)
+    moves = st.builds(list) if is_malformed(item) else moves_of(str(item.get("type")), style)
     rounds = st.lists(moves, max_size=2)
     nothing, never = st.none(), st.sampled_from([False])
     return st.builds(_Plan, st.just(item), st.just("stored"), rounds, nothing, never)
 
 
-def _rounds(name: str, style: Style) -> st.SearchStrategy[list[Move]]:
+def moves_of(name: str, style: Style) -> st.SearchStrategy[list[Move]]:
+    """What updates an item of this type between two events that have all of it."""
     moves = moves_for(name, style)
     return st.lists(moves, max_size=style.max_updates) if moves is not None else st.builds(list)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Literal, overload
 
 from hypothesis import strategies as st
 
+from chatkit_reducer.testing.strategies._forms import Form, check_form, in_form, widget_to_sdk
 from chatkit_reducer.testing.strategies._json import (
     JsonObjects,
     check_bool,
     check_size,
     foreign_names,
-    json_values,
+    json_of,
     nullable,
     objects,
     texts,
     weighted,
 )
+from chatkit_reducer.testing.strategies._published import published
 
-__all__ = ["COMPONENT_IDS", "components_of_depth", "widgets"]
+__all__ = ["COMPONENT_IDS", "components_of_depth", "roots", "widgets"]
 
 COMPONENT_IDS = ("a", "b", "c", "d", "e")
 """The ids of components: few, so that two components often have the same one."""
@@ -29,24 +31,49 @@ _CONTAINERS = ("Row", "Col", "Box", "Form", "ListViewItem", "Transition", "Card"
 _TEXTS = ("Text", "Markdown")
 
 
-def widgets(*, max_depth: int = 3, unknown: bool = True) -> JsonObjects:
+@overload
+def widgets(
+    *, max_depth: int = ..., unknown: bool = ..., form: Literal["json"] = ...
+) -> JsonObjects: ...
+@overload
+def widgets(
+    *, max_depth: int = ..., unknown: bool = ..., form: Literal["sdk"]
+) -> st.SearchStrategy[Any]: ...
+@published
+def widgets(
+    *, max_depth: int = 3, unknown: bool = True, form: Form = "json"
+) -> st.SearchStrategy[Any]:
     """Widget roots: components of known and unknown types, nested as the hosted client allows.
 
     `children` is a list, one object, null or not there; the `id` of a component may be missing, and
     two components may have the same one.
 
+    >>> from hypothesis import given
+    >>> from chatkit_reducer.testing import strategies as chatkit
+    >>> @given(chatkit.widgets(max_depth=1))
+    ... def test_every_component_says_what_it_is(widget):
+    ...     assert isinstance(widget["type"], str)
+    >>> test_every_component_says_what_it_is()
+
     Args:
         max_depth: how many levels there are at most below the root.
         unknown: also what openai-chatkit 1.6.5 refuses: roots of other types, ids that are no
-            text, children that are no objects.
+            text, children that are no objects. Never in the form of the SDK.
+        form: `"json"`, plain mappings, or `"sdk"`, the models of openai-chatkit.
+
+    Raises:
+        InvalidArgument: an argument is none of what it may be.
+        ImportError: the form is that of the SDK, and the SDK is not installed.
     """
     check_size("max_depth", max_depth)
     check_bool("unknown", unknown)
-    return _roots(max_depth, unknown=unknown)
+    check_form(form, "json", "sdk")
+    return in_form(roots(max_depth, unknown=unknown and form != "sdk"), form, sdk=widget_to_sdk)
 
 
-@cache
-def _roots(max_depth: int, *, unknown: bool) -> JsonObjects:
+@lru_cache
+def roots(max_depth: int, *, unknown: bool) -> JsonObjects:
+    """Roots with at most so many levels below them."""
     known = _components_with_children(st.sampled_from(_ROOTS), max_depth, unknown=unknown)
     return known | components_of_depth(max_depth, unknown=unknown) if unknown else known
 
@@ -75,7 +102,7 @@ def _leaves(*, unknown: bool) -> JsonObjects:
     divider = _components({"type": st.just("Divider")}, {}, unknown=unknown)
     if not unknown:
         return weighted((4, streamed), (1, title), (1, button), (1, divider))
-    fields = {"type": foreign_names("Gauge."), "value": json_values(max_leaves=3)}
+    fields = {"type": foreign_names("Gauge."), "value": json_of(3)}
     gauge = _components(fields, {}, unknown=True)
     return weighted((4, streamed), (1, title), (1, button), (1, divider), (1, gauge))
 

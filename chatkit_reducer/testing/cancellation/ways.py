@@ -1,0 +1,38 @@
+"""The ways in which an exchange is stopped."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["ASYNCIO_ONLY", "AT_A_FRAME", "AT_A_POINT", "Way"]
+
+
+class Way(StrEnum):
+    """How an exchange is stopped."""
+
+    NOT_STOPPED = "not stopped"
+    """It runs to its end, once."""
+    TASK_CANCEL = "task cancel"
+    """`asyncio.Task.cancel`, once."""
+    REPEATED_CANCEL = "repeated cancel"
+    """`asyncio.Task.cancel`, and again at every point from there on."""
+    SCOPE_CANCEL = "scope cancel"
+    """`anyio.CancelScope.cancel`, which is delivered at every await, as Starlette does it."""
+    SHUTDOWN = "shutdown"
+    """All tasks are cancelled, once, as `asyncio.run` does it at its end: at each turn of the event
+    loop in turn, and so in the middle of what other tasks do, too."""
+    STOP = "stop"
+    """`Exchange.stop`: somebody else presses the stop button."""
+    ACLOSE = "aclose"
+    """The client closes the iterator, behind each frame in turn."""
+    BREAK = "break"
+    """The client drops the iterator, and the event loop closes it some time later."""
+    EXCEPTION = "exception"
+    """Sending a frame on raises."""
+    PRODUCER_EXCEPTION = "producer exception"
+    """The producer raises (`Exchange.fail_at`)."""
+
+
+AT_A_POINT = (Way.TASK_CANCEL, Way.REPEATED_CANCEL, Way.SCOPE_CANCEL, Way.STOP)
+AT_A_FRAME = (Way.ACLOSE, Way.BREAK, Way.EXCEPTION)
+ASYNCIO_ONLY = (Way.TASK_CANCEL, Way.REPEATED_CANCEL, Way.SHUTDOWN)
