@@ -262,8 +262,9 @@ class Supervised(Generic[E]):
         close: Any = getattr(self._source, "aclose", None)
         if close is None:
             return None
+        scope = anyio.move_on_after(self._limits.closing, shield=True)
         try:
-            with anyio.move_on_after(self._limits.closing, shield=True) as scope:
+            with scope:
                 await close()
         except Exception:
             logger.exception("A producer failed to close. Its stream is settled all the same.")

@@ -2,12 +2,12 @@
 
 * `chatkit_reducer.testing.strategies`: Hypothesis strategies for items, widgets, events and whole
   streams, sound and hostile (needs the extra `testing`);
-* `chatkit_reducer.testing.laws`: the eight laws as functions, for any reducer, fold, codec or settle
-  of the same shape;
-* `chatkit_reducer.testing.machine`: a state machine for Hypothesis that drives an engine and a naive
-  model side by side;
-* `chatkit_reducer.testing.cancellation`: a harness that stops an exchange at every point in turn, and
-  `chatkit_reducer.testing.chatkit_server`, which makes one of a server of the SDK;
+* `chatkit_reducer.testing.laws`: the eight laws as functions, for any reducer, fold, codec or
+  settle of the same shape;
+* `chatkit_reducer.testing.machine`: a state machine for Hypothesis that drives an engine and a
+  naive model side by side;
+* `chatkit_reducer.testing.cancellation`: a harness that stops an exchange at every point in turn,
+  and `chatkit_reducer.testing.chatkit_server`, which makes one of a server of the SDK;
 * `chatkit_reducer.testing.scenarios`: given / when / then;
 * `chatkit_reducer.testing.naive`: a second, naive fold to compare results with;
 * `chatkit_reducer.testing.examples`: small items and events.

@@ -256,7 +256,7 @@ class _View:
         self.__dict__.update(_server=server, store=store)
 
     @property  # type: ignore[misc]  # `super()` and `isinstance` ask for it
-    def __class__(self) -> type:
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]  # read-only
         return type(self.__dict__["_server"])
 
     def __getattr__(self, name: str) -> Any:

@@ -184,7 +184,7 @@ class ReducerChatKitServer(ChatKitServer[TContext]):
 
 
 def _streams_of(server: ReducerChatKitServer[Any]) -> WeakSet[OneStream]:
-    streams: WeakSet[OneStream] = server.__dict__.setdefault("_reducer_streams", WeakSet())
+    streams: WeakSet[OneStream] = vars(server).setdefault("_reducer_streams", WeakSet())
     return streams
 
 

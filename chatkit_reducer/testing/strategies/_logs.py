@@ -106,7 +106,8 @@ def _all_streams() -> st.SearchStrategy[list[e.Event]]:
 
 _NEVER = st.sampled_from([False])
 _PLACES = st.integers(0, 2**16)
-_CUTS = st.lists(_PLACES, max_size=6) | st.integers(1, 9)
+# Not the size of the chunks: that would shrink to a chunk for each byte.
+_CUTS = st.lists(_PLACES, max_size=6) | st.integers(1, 2**10)
 
 
 class _Shape(NamedTuple):
@@ -119,7 +120,7 @@ class _Shape(NamedTuple):
     end: int | None
     """Where it is torn."""
     cuts: list[int] | int
-    """Where it is cut into chunks, or the size of all of these."""
+    """Where it is cut into chunks, or into how many of one size, about."""
 
 
 @st.composite
@@ -157,7 +158,7 @@ def _count_within(size: int, frames: list[_Frame]) -> int:
 def _cut(data: bytes, cuts: list[int] | int) -> tuple[bytes, ...]:
     size = len(data)
     if isinstance(cuts, int):
-        places = {*range(0, size, cuts), size}
+        places = {*range(0, size, max(1, size // cuts)), size}
     else:
         places = {0, size, *[cut % (size + 1) for cut in cuts]}
     return tuple([data[start:end] for start, end in pairwise(sorted(places))])
