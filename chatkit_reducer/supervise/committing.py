@@ -22,7 +22,7 @@ __all__ = ["Commit", "Committing", "MarkerFields"]
 Commit: TypeAlias = Callable[[Settlement], Awaitable[object]]
 """Carries a settlement out. It may be called again with the same one, so it is idempotent."""
 
-logger = logging.getLogger("chatkit_reducer.supervise")
+logger: logging.Logger = logging.getLogger("chatkit_reducer.supervise")
 
 
 def _new_id() -> str:

@@ -33,7 +33,7 @@ E = TypeVar("E")
 # An event loop does not keep its tasks alive.
 _closing: set[asyncio.Task[None]] = set()
 
-logger = logging.getLogger("chatkit_reducer.supervise")
+logger: logging.Logger = logging.getLogger("chatkit_reducer.supervise")
 
 
 @attrs.frozen

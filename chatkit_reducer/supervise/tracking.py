@@ -31,7 +31,7 @@ E = TypeVar("E")
 Load: TypeAlias = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 """Item id to the plain ChatKit JSON that the store has of it, or None."""
 
-logger = logging.getLogger("chatkit_reducer.supervise")
+logger: logging.Logger = logging.getLogger("chatkit_reducer.supervise")
 
 _EVENTS = {*EVENT_TYPES.values(), UnknownEvent}
 

@@ -38,7 +38,7 @@ __all__ = ["OneStream", "Respond"]
 
 Respond: TypeAlias = Callable[[], AsyncIterator[ThreadStreamEvent]]
 
-logger = logging.getLogger("chatkit_reducer.integrations.openai_chatkit")
+logger: logging.Logger = logging.getLogger("chatkit_reducer.integrations.openai_chatkit")
 
 
 class OneStream:
@@ -52,8 +52,8 @@ class OneStream:
         stream: Respond,
     ) -> None:
         self.thread = thread
-        self.view = _View(server, _StoreView(self, server.store))
-        self.cause = Cause.CANCELLED
+        self.view: _View = _View(server, _StoreView(self, server.store))
+        self.cause: Cause = Cause.CANCELLED
         """How the stream ended, if nothing inside of it knows better."""
         self._server = server
         self._context = context

@@ -40,10 +40,10 @@ class Trial:
         self.before = before
         self.after: list[Json] = []
         self.received: list[Event] = []
-        self.was_stopped = way is Way.NOT_STOPPED
+        self.was_stopped: bool = way is Way.NOT_STOPPED
         self.received_at_stop: int | None = None
         self.error: Exception | None = None
-        self.was_cancelled = False
+        self.was_cancelled: bool = False
         self.complaints: list[str] = []
         self.left_over: list[str] = []
 
