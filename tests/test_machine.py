@@ -57,7 +57,7 @@ def test_a_reduce_that_ignores_replacements() -> None:
         return state if isinstance(event, e.ThreadItemReplaced) else reduce(state, event)
 
     error = found_in(Engine(reduce=ignoring))
-    assert steps(error) == ["event"]
+    assert len(steps(error)) == 1
     assert str(error).startswith("They differ.\n\n--- the naive model\n+++ the engine\n")
 
 
