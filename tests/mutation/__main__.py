@@ -1,0 +1,124 @@
+"""`python -m tests.mutation`: would a test fail if the core were wrong?
+
+Makes one small change at a time to the core, and runs tests until one of them fails. A change that
+none notices survives. docs/testing.md lists the survivors, with the reason why each is no matter:
+exit status 1 where there is one that is not in the list, or the list has one too many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.mutation.mutants import Mutant, Source
+from tests.mutation.trial import verdicts
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "chatkit_reducer"
+PAGE = ROOT / "docs" / "testing.md"
+
+MODULES = (
+    "items/*",
+    "lifecycle",
+    "thread",
+    "book",
+    "folding",
+    "settlement",
+    "policy",
+    "policies",
+    "diff",
+    "compact",
+    "codec",
+    "snapshot",
+)
+# What the shell is tested with reaches the core as well, but slowly, and late.
+SHELL = re.compile(
+    "test_(cancellation|chatkit|cli|docs_embedding|logs|real|sdk_suite|supervise|testing)"
+)
+MEMORY = 3 * 1024**3
+"""For the list that a loop without an end fills."""
+
+
+def main() -> int:
+    """Tries what was asked for, prints the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument(
+        "module", nargs="*", default=MODULES, help="thread, items/*; all if left out"
+    )
+    parser.add_argument("--share", type=float, default=1, help="try so many of the mutants (1)")
+    parser.add_argument("--seconds", type=float, default=60, help="of tests for each mutant (60)")
+    parser.add_argument("--only", default="", help="a pattern for the names of mutants")
+    parser.add_argument("--log", type=Path, help="a file for the test that found each mutant out")
+    options = parser.parse_args()
+    mutants = [
+        mutant
+        for mutant in mutants_of(options.module)
+        if re.search(options.only, mutant.name) and is_drawn(mutant, options.share)
+    ]
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    start = time.perf_counter()
+    tried, survivors = Counter[str](), list[Mutant]()
+    for mutant, killer in verdicts(mutants, tests(), options.seconds):
+        tried[mutant.source.module] += 1
+        if killer is None:
+            survivors.append(mutant)
+        if options.log is not None:
+            with options.log.open("a", encoding="utf-8") as log:
+                log.write(f"{mutant.name} -> {killer}\n")
+    say_table(tried, survivors)
+    say(f"\n{time.perf_counter() - start:.0f} s")
+    is_whole = len(mutants) == len(mutants_of(MODULES))
+    return say_surprises({mutant.name for mutant in survivors}, is_whole=is_whole)
+
+
+def mutants_of(modules: Iterable[str]) -> list[Mutant]:
+    """The mutants of the modules that these names or patterns are for."""
+    paths = [path for module in modules for path in sorted(PACKAGE.glob(f"{module}.py"))]
+    return [mutant for path in paths for mutant in Source(path, ROOT).mutants]
+
+
+def is_drawn(mutant: Mutant, share: float) -> bool:
+    """Whether the mutant is one of those to try: the same in every run."""
+    return hashlib.sha256(mutant.name.encode()).digest()[0] < share * 256
+
+
+def tests() -> list[str]:
+    """The files of tests that are about the core."""
+    found = sorted((ROOT / "tests").glob("test_*.py"))
+    return [str(path) for path in found if SHELL.match(path.name) is None]
+
+
+def say(text: str) -> None:
+    """Prints a line."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def say_table(tried: Counter[str], survivors: list[Mutant]) -> None:
+    """Prints how many mutants of each module were found out."""
+    survived = Counter(mutant.source.module for mutant in survivors)
+    say(f"{'':<44} {'tried':>7} {'killed':>7} {'survived':>9} {'':>6}")
+    rows = [(module, tried[module], survived[module]) for module in sorted(tried)]
+    for name, of, left in [*rows, ("all", tried.total(), survived.total())]:
+        say(f"{name:<44} {of:>7} {of - left:>7} {left:>9} {(of - left) / max(of, 1):>7.1%}")
+
+
+def say_surprises(names: set[str], *, is_whole: bool) -> int:
+    """Prints where the survivors are not those in the list; 1 if there is such a place."""
+    listed = set(re.findall(r"^\* (`.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    gone = listed - names if is_whole else set[str]()
+    for title, some in (("not in the list", names - listed), ("in the list, and killed", gone)):
+        if some:
+            say("\n".join(["", f"{title}:", "", *(f"* {name}" for name in sorted(some))]))
+    return 1 if names - listed or gone else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
