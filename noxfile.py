@@ -138,9 +138,16 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Run the tests with very many examples for each property: hours."""
+    """Try each law with 100,000 new examples: hours. After `-- -m ''` all other properties, too."""
     session.install("-e", ".[dev]")
-    session.run(*PYTEST, *session.posargs, env={"HYPOTHESIS_PROFILE": "nightly"})
+    session.run(*PYTEST, "-m", "law", *session.posargs, env={"HYPOTHESIS_PROFILE": "nightly"})
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Change the core in thousands of places, and see each time that a test fails: half an hour."""
+    session.install("-e", ".[dev]", *_group("coverage"))
+    session.run("python", "-m", "tests.mutation", *session.posargs)
 
 
 @nox.session

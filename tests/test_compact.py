@@ -59,6 +59,7 @@ def logs(draw: st.DrawFn) -> Log:
 # --- law 5 ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.law
 @given(logs())
 def test_it_folds_to_the_same(log: Log) -> None:
     laws.compact_keeps_the_fold(log)

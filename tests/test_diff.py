@@ -78,6 +78,7 @@ def on_paper(state: ThreadState) -> list[Json]:
 # --- law 4 ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.law
 @given(PAIRS)
 def test_the_way_back(pair: tuple[ThreadState, ThreadState]) -> None:
     laws.diff_inverts_fold(*pair)

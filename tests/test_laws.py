@@ -101,6 +101,7 @@ def folding(looks: list[bool]) -> laws.Fold:
 # --- law 1 ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.law
 @given(ANY, LOOKS)
 def test_reduce_is_pure(events: Events, looks: list[bool]) -> None:
     laws.reduce_is_pure(events, reduce=reducing(looks))
@@ -113,6 +114,7 @@ def test_an_equal_event_is_as_good(events: Events) -> None:
     assert fold(copied) == fold(events)
 
 
+@pytest.mark.law
 @given(ANY, LOOKS)
 def test_unchanged_parts_keep_their_identity(events: Events, looks: list[bool]) -> None:
     laws.unchanged_parts_keep_their_identity(events, reduce=reducing(looks))
@@ -187,6 +189,7 @@ def recorded(draw: st.DrawFn) -> list[e.Event | e.Unreadable]:
     return events
 
 
+@pytest.mark.law
 @given(recorded(), st.lists(st.integers(0, 40), max_size=3), LOOKS)
 def test_a_fold_may_be_cut_anywhere(
     events: list[e.Event | e.Unreadable], cuts: list[int], looks: list[bool]
@@ -194,6 +197,7 @@ def test_a_fold_may_be_cut_anywhere(
     laws.a_fold_may_be_cut_anywhere(events, cuts=cuts, fold=folding(looks))
 
 
+@pytest.mark.law
 @given(recorded(), LOOKS)
 def test_fold_is_reduce_one_by_one(events: list[e.Event | e.Unreadable], looks: list[bool]) -> None:
     laws.fold_is_reduce_one_by_one(events, reduce=reducing(looks))
@@ -266,6 +270,7 @@ def test_an_error_of_the_source_passes_through(run: str, error: type[Exception])
 # --- law 3 ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.law
 @given(ANY, st.lists(st.integers(0, 12), max_size=5), LOOKS)
 def test_deltas_may_be_split(events: Events, cuts: list[int], looks: list[bool]) -> None:
     laws.deltas_may_be_split(events, cuts=cuts)
@@ -283,6 +288,7 @@ def one_by_one(reduce: laws.Reduce) -> laws.Fold:
     return fold
 
 
+@pytest.mark.law
 @given(ANY, st.lists(st.integers(0, 12), max_size=5))
 def test_deltas_may_be_joined(events: Events, cuts: list[int]) -> None:
     laws.deltas_may_be_joined(events)
@@ -300,6 +306,7 @@ def test_split_and_joined_again_a_sound_stream_has_the_same_state(
 # --- law 8 ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.law
 @given(chatkit.events())
 def test_an_event_comes_back(event: e.Event) -> None:
     laws.codec_loses_nothing(event)
@@ -339,6 +346,7 @@ def _objects_in(value: Any) -> Iterator[dict[str, Any]]:
             yield from _objects_in(inner)
 
 
+@pytest.mark.law
 @given(event_texts(), st.sampled_from([str, str.encode, lambda s: memoryview(s.encode())]))
 def test_what_text_says_is_what_is_written(
     written: str, form: Callable[[str], str | bytes | memoryview]

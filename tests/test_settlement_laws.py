@@ -66,6 +66,7 @@ def stored_in(state: ThreadState) -> dict[str, Json]:
 # --- law 6 ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.law
 @given(STOPS, POLICIES)
 def test_settle_is_total(stop: chatkit.StoppedStream, policy: Policy) -> None:
     laws.settle_is_total(
@@ -252,6 +253,7 @@ def assert_they_converge(stop: chatkit.StoppedStream, policy: Policy) -> None:
     )
 
 
+@pytest.mark.law
 @given(STOPS, POLICIES)
 def test_client_and_store_converge(stop: chatkit.StoppedStream, policy: Policy) -> None:
     assert_they_converge(stop, policy)

@@ -59,6 +59,7 @@ def on_paper(state: ThreadState) -> list[str]:
 # --- there and back -------------------------------------------------------------------------------
 
 
+@pytest.mark.law
 @given(STREAMS, CUTS, st.sampled_from([by_text, deepcopy, lambda paper: paper]))
 def test_a_state_comes_back(events: list[Event], cut: int, way: Callable[[Json], Json]) -> None:
     events = events[: cut % (len(events) + 1)]
