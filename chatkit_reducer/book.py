@@ -89,7 +89,8 @@ class Book(Struct, frozen=True, gc=False):
     def holding(self, item_id: str, item: ItemState) -> Book:
         """This book with another content for an item that it has, in the phase it is in."""
         entry = self.entries.get(item_id)
-        if entry is None or entry.item is item:
+        assert entry is not None
+        if entry.item is item:
             return self
         entry = Entry(item, entry.order, entry.phase, entry.base)
         return replace(self, entries=self.entries.set(item_id, entry))
@@ -155,8 +156,8 @@ class Draft:
     def holding(self, item_id: str, item: ItemState) -> Draft:
         """As `Book.holding`."""
         entry = self.entry(item_id)
-        if entry is not None:
-            self._entries[item_id] = Entry(item, entry.order, entry.phase, entry.base)
+        assert entry is not None
+        self._entries[item_id] = Entry(item, entry.order, entry.phase, entry.base)
         return self
 
     def noting(self, **news: Any) -> Draft:

@@ -147,7 +147,7 @@ def _extra(cls: type[Any], fields: Json) -> Extra | msgspec.UnsetType:
 
 
 def _kind(value: object) -> str:
-    names: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean", int: "a number"}
+    names: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean"}
     return "null" if value is None else names.get(type(value), "a number")
 
 

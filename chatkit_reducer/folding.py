@@ -105,10 +105,9 @@ class Folding:
 
     def _step(self, event: Event | Unreadable) -> None:
         """Folds one event as `reduce` does."""
-        if self._item is not None:
-            if not _supersedes(event, self._now._open_id):
-                self._put_back()
-            self._item = None
+        if not _supersedes(event, self._now._open_id):
+            self._put_back()
+        self._item = None
         self._now = step(self._now, event, self.position, strict=self._strict)
         self.position += type(event) is not Unreadable
         self.run_length = 0
@@ -116,10 +115,10 @@ class Folding:
     def _put_back(self) -> None:
         """The item that is streaming, from the draft into the state."""
         now = self._now
-        if self._item is not None and now._open is not None:
+        if self._item is not None:
             item = self._item.item()
             if item is not open_item(now):
-                self._now = ThreadState(now._book, now._open_id, item, position=self.position)
+                self._now = ThreadState(now._book, now._open_id, item)
             self._item = None
 
     def take_text(self, item_id: str, content_index: int, pieces: list[str]) -> None:

@@ -13,7 +13,7 @@ from two structures that share what did not change:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -124,7 +124,7 @@ class Map(Struct, Generic[K, V], frozen=True, gc=False, eq=False):
             return self
         return Map(_drop(self.root, key, hash(key)), self.count - 1)
 
-    def updated(self, changes: dict[K, V | None]) -> Map[K, V]:
+    def updated(self, changes: Mapping[K, V | None]) -> Map[K, V]:
         """This map with these values; a key whose value is None is dropped."""
         if len(changes) * 8 > self.count:  # then making it anew costs less than change by change
             merged = {**dict(self.items()), **changes}

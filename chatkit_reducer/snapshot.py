@@ -151,7 +151,7 @@ def restore(paper: Json) -> ThreadState:
     try:
         sheet = _converter.structure(json_copy(paper), _Snapshot)
     except cattrs.BaseValidationError as error:
-        faults = "; ".join(cattrs.transform_error(error, path="$", format_exception=_in_words))
+        faults = "; ".join(cattrs.transform_error(error, format_exception=_in_words))
         raise SnapshotError(f"the snapshot is damaged: {faults}") from error
     entries: dict[str, Entry] = {}
     for order, item in enumerate(sheet.items):

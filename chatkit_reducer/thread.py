@@ -177,8 +177,9 @@ def _item_updated(state: ThreadState, event: ThreadItemUpdated, position: int) -
         entry = state._book.entry(item_id)
         phase = phase_of(entry)
         moves_to, fault = LIFE[phase, ThreadItemUpdated]
-        if entry is None or fault is not None:
-            return state, _faults(fault)
+        if fault is not None:
+            return state, (fault,)
+        assert entry is not None  # `LIFE` has a fault for an item that is absent
         item, moves_to = entry.item, None if moves_to is phase else moves_to
     new, fault = apply(item, update), None
     if type(new) is Fault:
@@ -200,10 +201,12 @@ def _streaming(
     book: Book, item_id: str, item: ItemState, update: Update, position: int
 ) -> ThreadState:
     """The state with this item outside of the book, and the text too that has just grown."""
-    if type(update) is AssistantMessageContentPartTextDelta and type(item) is AssistantMessage:
+    if type(update) is AssistantMessageContentPartTextDelta:
+        assert isinstance(item, AssistantMessage)  # no other takes it
         index = update.content_index
         text = item.parts[index].text
-        if text is not None and text.count:
+        assert text is not None  # nor does a part without a text
+        if text.count:
             return ThreadState(book, item_id, item, index, text.cells, text.count, position)
     return ThreadState(book, item_id, item, position=position)
 

@@ -319,6 +319,12 @@ def test_a_workflow_that_goes_on() -> None:
     ]
 
 
+def test_tasks_that_came_with_the_item_are_said_one_by_one_too() -> None:
+    one, two = (state_after(added(workflow("w", *titles))) for titles in (["1"], ["1", "2"]))
+
+    assert diff(one, two) == [task_added("w", task("2"), 1)]
+
+
 def test_an_image_that_becomes_clearer() -> None:
     def clearer(url: str) -> Event:
         return e.ThreadItemUpdated("i", e.GeneratedImageUpdated({"id": "img_1", "url": url}))

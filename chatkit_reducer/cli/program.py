@@ -73,6 +73,7 @@ Examples:
 \b
   {PROGRAM} replay session.sse.gz
   {PROGRAM} check session.sse.gz
+  {PROGRAM} sweep session.sse.gz --policy sdk --policy keep
   {PROGRAM} replay --help
 """
 

@@ -88,8 +88,9 @@ class Part(Struct, frozen=True, gc=False, eq=False):
 
     def longer(self, delta: str) -> Part:
         """This part, which has a text, with more of it."""
-        if not delta or self.text is None:
+        if not delta:
             return self
+        assert self.text is not None
         return Part(self.json, self.text.append(delta), self.annotations)
 
     def cited(self, index: int, annotation: Json) -> Part:
@@ -177,12 +178,6 @@ class AssistantMessage(ItemState, frozen=True, gc=False, eq=False):
     def with_text(self, index: int, text: SharedList[str]) -> AssistantMessage:
         """This message with another text in the part at `index`, which there is."""
         part = self.parts[index]
-        if (
-            part.text is not None
-            and part.text.cells is text.cells
-            and part.text.count == text.count
-        ):
-            return self
         return self.with_part(index, Part(part.json, text, part.annotations))
 
 

@@ -150,7 +150,7 @@ class _Edit(Struct, frozen=True, gc=False):
     text: SharedList[str] | None = None
     """Its streamed `value` so far, the value it came with included; None before the first delta."""
     finished: bool = False
-    """Whether a delta said that the streaming is over."""
+    """Whether it says `streaming: true`, and a delta said that this is over."""
 
     def grown(self, value: str, delta: str, *, done: bool) -> _Edit:
         """This edit with more text; `value` is what the component came with."""
@@ -164,7 +164,7 @@ class _Edit(Struct, frozen=True, gc=False):
         component = self.json
         if self.text is not None:
             component = {**component, "value": "".join(self.text)}
-        if self.finished and component.get("streaming") is True:
+        if self.finished:
             component = {**component, "streaming": False}
         return component
 
@@ -333,7 +333,7 @@ class WidgetDraft:
     def __init__(self, item: Widget) -> None:
         self._item = item
         self._by_id = item.tree.by_id
-        self._edits: dict[str, _Edit | None] = {}
+        self._edits: dict[str, _Edit] = {}
         self._pieces: dict[str, list[str]] = {}
         self._finished: set[str] = set()
 
@@ -404,16 +404,15 @@ class WidgetDraft:
         edits, item = self._edits.copy(), self._item
         for component_id, pieces in self._pieces.items():
             edit = self._edit(component_id)
-            if edit is not None:
-                done = component_id in self._finished
-                edits[component_id] = edit.grown(edit.json["value"], "".join(pieces), done=done)
+            assert edit is not None  # for what is not there `_pieces_of` collects nothing
+            done = component_id in self._finished
+            edits[component_id] = edit.grown(edit.json["value"], "".join(pieces), done=done)
         changed = {key: edit for key, edit in edits.items() if _differs(item.edit_of(key), edit)}
         return Widget(item.json, item.tree, item.edits.updated(changed)) if changed else item
 
 
-def _differs(before: _Edit | None, after: _Edit | None) -> bool:
-    if before is None or after is None:
-        return before is not after
+def _differs(before: _Edit | None, after: _Edit) -> bool:
+    assert before is not None
     if after.text is not None and after.text is not before.text:
         return True
     return not same_json(before.plain(), after.plain())

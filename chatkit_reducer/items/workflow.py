@@ -65,7 +65,7 @@ class Workflow(ItemState, frozen=True, gc=False, eq=False):
         """The tasks in order: a new list of the tasks themselves, which are not to be changed."""
         if self._by_index is None:
             return list(self.json["workflow"]["tasks"])
-        return [task for _, task in sorted(self._by_index.items(), key=_index)]
+        return [task for _, task in sorted(self._by_index.items())]
 
     @property
     def is_empty(self) -> bool:
@@ -117,10 +117,6 @@ def at_rest(task: Json) -> Json:
     return (
         {**task, "status_indicator": "none"} if task.get("status_indicator") == "loading" else task
     )
-
-
-def _index(numbered: tuple[int, Json]) -> int:
-    return numbered[0]
 
 
 def add_task(item: Workflow, update: WorkflowTaskAdded) -> Workflow | Fault:
