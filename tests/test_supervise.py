@@ -161,7 +161,7 @@ def test_a_cancel_scope_does_not_reach_the_commit(
 ) -> None:
     async def body() -> None:
         app = App(0.01)
-        with anyio.move_on_after(0.02) as scope:
+        with anyio.move_on_after(0.2) as scope:
             await drain(supervise(app.answer(BEGUN, wait_at), app.commit, policy=policies.KEEP))
         assert scope.cancelled_caught
         assert app.settlement.cause is Cause.CANCELLED
@@ -176,7 +176,7 @@ def test_a_consumer_that_is_cancelled_elsewhere_settles_when_it_leaves(
 ) -> None:
     async def body() -> None:
         app = App(0.01)
-        with anyio.move_on_after(0.02):
+        with anyio.move_on_after(0.2):
             async with supervise(app.answer(BEGUN), app.commit, policy=policies.KEEP) as stream:
                 async for _ in stream:
                     await anyio.sleep(3600)  # a client that does not read
@@ -266,7 +266,7 @@ def test_a_consumer_that_is_cancelled_and_whose_generator_lives_on() -> None:
                 await anyio.sleep(3600)
 
         task = asyncio.create_task(send_slowly())
-        await asyncio.sleep(0.02)
+        await anyio.wait_all_tasks_blocked()
         task.cancel()
         with anyio.fail_after(5):
             while not app.settlements:
@@ -324,7 +324,7 @@ def test_a_task_that_is_cancelled_again_and_again_commits_all_the_same() -> None
             await drain(supervise(app.answer(BEGUN, 3), app.commit, policy=policies.KEEP))
 
         task = asyncio.create_task(consume())
-        await asyncio.sleep(0.02)
+        await anyio.wait_all_tasks_blocked()
         for _ in range(5):
             task.cancel()
             await asyncio.sleep(0.01)
@@ -378,7 +378,7 @@ def test_a_loop_that_ends_in_mid_answer_lets_it_be_committed() -> None:
 
     async def body() -> None:
         app.task = asyncio.create_task(consume())  # type: ignore[attr-defined]  # kept alive
-        await asyncio.sleep(0.02)
+        await anyio.wait_all_tasks_blocked()
 
     asyncio.run(body())
     assert app.texts == ["one two "]
@@ -402,9 +402,9 @@ def test_a_producer_that_is_silent_for_too_long_times_out(run: Callable[[Body], 
 def test_a_slow_consumer_is_no_silent_producer(run: Callable[[Body], None]) -> None:
     async def body() -> None:
         app = App()
-        stream = supervise(app.answer(BEGUN), app.commit, policy=policies.KEEP, idle_timeout=0.02)
+        stream = supervise(app.answer(BEGUN), app.commit, policy=policies.KEEP, idle_timeout=0.2)
         async for _ in stream:
-            await anyio.sleep(0.05)
+            await anyio.sleep(0.3)
         assert app.settlement.cause is Cause.ENDED
 
     run(body)
@@ -413,13 +413,13 @@ def test_a_slow_consumer_is_no_silent_producer(run: Callable[[Body], None]) -> N
 def test_many_events_within_the_time_for_one_do_not_time_out(run: Callable[[Body], None]) -> None:
     async def steady() -> AsyncIterator[Event]:
         yield BEGUN[0]
-        for _ in range(10):
+        for _ in range(30):
             await anyio.sleep(0.02)
             yield BEGUN[1]
 
     async def body() -> None:
         app = App()
-        await drain(supervise(steady(), app.commit, policy=policies.KEEP, idle_timeout=0.15))
+        await drain(supervise(steady(), app.commit, policy=policies.KEEP, idle_timeout=0.5))
         assert app.settlement.cause is Cause.ENDED
 
     run(body)
@@ -469,7 +469,7 @@ def test_stop_from_another_task_ends_the_stream(run: Callable[[Body], None], wai
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(consume)
-            await anyio.sleep(0.02)
+            await anyio.wait_all_tasks_blocked()
             stream.stop()
         assert seen == BEGUN[:wait_at]
         assert app.settlement.cause is Cause.CANCELLED
@@ -520,7 +520,7 @@ def test_a_producer_that_swallows_the_stop_is_closed_all_the_same(
         stream = supervise(stubborn(), app.commit, policy=policies.KEEP)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(drain, stream)
-            await anyio.sleep(0.02)
+            await anyio.wait_all_tasks_blocked()
             stream.stop()
         assert app.settlement.cause is Cause.CANCELLED
 
@@ -532,7 +532,7 @@ def test_a_stop_and_a_cancellation_at_once_are_a_cancellation() -> None:
         app = App()
         stream = supervise(app.answer(BEGUN, 3), app.commit, policy=policies.KEEP)
         task = asyncio.create_task(drain(stream))
-        await asyncio.sleep(0.02)
+        await anyio.wait_all_tasks_blocked()
         stream.stop()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -556,7 +556,7 @@ def test_after_a_stop_the_task_can_be_cancelled_as_ever() -> None:
                 await asyncio.sleep(3600)
 
         task = asyncio.create_task(consume())
-        await asyncio.sleep(0.02)
+        await anyio.wait_all_tasks_blocked()
         stream.stop()
         with pytest.raises(TimeoutError):
             await task
@@ -569,7 +569,7 @@ def test_stop_from_another_thread() -> None:
         app = App()
         stream = supervise(app.answer(BEGUN, 3), app.commit, policy=policies.KEEP)
         loop = asyncio.get_running_loop()
-        threading.Timer(0.02, lambda: loop.call_soon_threadsafe(stream.stop)).start()
+        threading.Timer(0.2, lambda: loop.call_soon_threadsafe(stream.stop)).start()
         assert await drain(stream) == BEGUN
 
     asyncio.run(body())
@@ -581,7 +581,7 @@ def test_aclose_from_another_task_waits_for_the_commit(run: Callable[[Body], Non
         stream = supervise(app.answer(BEGUN, 3), app.commit, policy=policies.KEEP)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(drain, stream)
-            await anyio.sleep(0.02)
+            await anyio.wait_all_tasks_blocked()
             await stream.aclose()
             assert app.texts == ["one two "]
 
@@ -628,7 +628,7 @@ def test_an_item_whose_event_was_delivered_is_not_written_again(
     async def body() -> None:
         app = App()
         answer = app.answer([*WHOLE, text_delta("x", "")], wait_at=5)
-        with anyio.move_on_after(0.02):
+        with anyio.move_on_after(0.2):
             await drain(supervise(answer, app.commit, policy=NO_MARKER))
         assert app.settlement.writes == ()
 
