@@ -29,8 +29,11 @@ def found_in(engine: Engine, *, shrunk: bool = True) -> AssertionError:
 
     Machine.engine = engine
     search = settings(
-        max_examples=100,
-        stateful_step_count=10,  # the fewer, the sooner the example is small
+        # Far more than it takes: which examples there are depends on Hypothesis and on the place of
+        # the package, and the search ends with the first that shows the bug.
+        max_examples=1000,
+        # Of more steps, more go wrong in one example; of fewer, what is found is sooner small.
+        stateful_step_count=10 if shrunk else 30,
         database=None,
         deadline=None,
         derandomize=True,

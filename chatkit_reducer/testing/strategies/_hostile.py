@@ -24,6 +24,7 @@ from chatkit_reducer.testing.strategies._json import (
     check_bool,
     check_size,
     json_of,
+    or_nothing,
     texts,
     weighted,
 )
@@ -103,7 +104,8 @@ def hostile_streams(
 @cache
 def _hostile_streams(max_events: int, *, unknown: bool) -> st.SearchStrategy[list[e.Event]]:
     where = st.integers(0, 40)
-    edits = weighted(
+    edits = or_nothing(
+        st.just(_leave),
         (4, st.builds(_insert, where, _wild_events(unknown=unknown))),
         (3, st.builds(_change, where, _BAD_FIELDS)),
         (1, st.builds(_drop, where)),
@@ -131,6 +133,10 @@ def _edited(
     for edit in draw(edits):
         edit(stream)
     return stream
+
+
+def _leave(stream: list[e.Event]) -> None:
+    pass
 
 
 def _insert(where: int, event: e.Event) -> Edit:

@@ -26,6 +26,7 @@ __all__ = [
     "merged",
     "nullable",
     "objects",
+    "or_nothing",
     "texts",
     "weighted",
 ]
@@ -145,7 +146,24 @@ def weighted(*choices: tuple[int, st.SearchStrategy[T]]) -> st.SearchStrategy[T]
     To name a strategy twice in `one_of` has no effect: Hypothesis counts it once.
     """
     by_place = [strategy for weight, strategy in choices for _ in range(weight)]
-    return st.integers(0, len(by_place) - 1).flatmap(by_place.__getitem__)
+
+    # A function, and not the method of the list: Hypothesis writes its repr while it shrinks, and
+    # of the method that is the repr of all strategies in the list, again and again, by the gigabyte.
+    def chosen(place: int) -> st.SearchStrategy[T]:
+        return by_place[place]
+
+    return st.integers(0, len(by_place) - 1).flatmap(chosen)
+
+
+def or_nothing(
+    nothing: st.SearchStrategy[T], *choices: tuple[int, st.SearchStrategy[T]]
+) -> st.SearchStrategy[T]:
+    """One of several, and seldom nothing: for the elements of lists.
+
+    Hypothesis cuts a list off behind any element, and makes any element the simplest there is, but
+    hardly ever finds how to take a large one out. Here the simplest one is as good as taken out.
+    """
+    return weighted((1, nothing), *[(3 * weight, strategy) for weight, strategy in choices])
 
 
 def merged(less: Json, more: Json) -> Json:

@@ -15,7 +15,7 @@ from chatkit_reducer import events as e
 from chatkit_reducer.testing.naive import components
 from chatkit_reducer.testing.strategies._events import foreign_updates, may_be_absent
 from chatkit_reducer.testing.strategies._items import citations, images, parts, tasks
-from chatkit_reducer.testing.strategies._json import Json, nullable, texts, weighted
+from chatkit_reducer.testing.strategies._json import Json, nullable, or_nothing, texts
 from chatkit_reducer.testing.strategies._widgets import components_of_depth, roots
 
 __all__ = ["Move", "Style", "moves_for"]
@@ -38,7 +38,11 @@ def moves_for(item_type: str, style: Style) -> Moves | None:
     choice = _BY_TYPE[item_type](style) if item_type in _BY_TYPE else []
     if style.unknown:
         choice = [*choice, (1, st.builds(_foreign, foreign_updates()))]
-    return weighted(*choice) if choice else None
+    return or_nothing(st.just(_nothing), *choice) if choice else None
+
+
+def _nothing(item: Json) -> list[e.Update]:
+    return []
 
 
 def _foreign(update: e.Update) -> Move:

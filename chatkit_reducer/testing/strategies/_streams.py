@@ -35,6 +35,7 @@ from chatkit_reducer.testing.strategies._json import (
     check_many,
     check_names,
     check_size,
+    or_nothing,
     weighted,
 )
 from chatkit_reducer.testing.strategies._moves import Move, Style, moves_for
@@ -155,7 +156,7 @@ def streams_of(*, max_items: int, unknown: bool) -> st.SearchStrategy[list[e.Eve
 
 
 def _streams_over(
-    stored: list[Json], new: st.SearchStrategy[_Plan], *, max_items: int, style: Style
+    stored: list[Json], new: st.SearchStrategy[_Plan | None], *, max_items: int, style: Style
 ) -> st.SearchStrategy[list[e.Event]]:
     taken = {item["id"] for item in stored}
     ids = map("item_{}".format, range(1, max_items + len(stored) + 1))
@@ -191,7 +192,7 @@ minimal example has no use for fewer of them."""
 @st.composite
 def _streams(
     draw: st.DrawFn,
-    plans: st.SearchStrategy[list[_Plan]],
+    plans: st.SearchStrategy[list[_Plan | None]],
     continued: st.SearchStrategy[tuple[_Plan, ...]],
     asides: st.SearchStrategy[list[e.Event]],
     *,
@@ -200,7 +201,7 @@ def _streams(
 ) -> list[e.Event]:
     named = [
         plan._replace(item={**plan.item, "id": item_id})
-        for plan, item_id in zip(draw(plans), ids, strict=False)
+        for plan, item_id in zip(filter(None, draw(plans)), ids, strict=False)
     ]
     earlier = [plan.item for plan in named if plan.start == "earlier"]
     lives = [list(_played(plan, max_updates)) for plan in (*named, *draw(continued))]
@@ -262,9 +263,11 @@ def updates_by(
 
 
 @cache
-def _plans_among(*names: str, foreign: bool, style: Style) -> st.SearchStrategy[_Plan]:
+def _plans_among(*names: str, foreign: bool, style: Style) -> st.SearchStrategy[_Plan | None]:
     choice = [(ITEM_WEIGHTS.get(name, 1), _plans(name, style)) for name in names]
-    return weighted(*choice, (1, _foreign_plans(style))) if foreign else weighted(*choice)
+    if foreign:
+        choice.append((1, _foreign_plans(style)))
+    return or_nothing(st.none(), *choice)
 
 
 @cache

@@ -20,7 +20,7 @@ from chatkit_reducer.testing.strategies._json import (
     check_names,
     check_size,
     nullable,
-    weighted,
+    or_nothing,
 )
 from chatkit_reducer.testing.strategies._moves import Move, Style
 from chatkit_reducer.testing.strategies._published import published
@@ -76,7 +76,9 @@ class _Entry(NamedTuple):
 
 
 @cache
-def _entries(*names: str, foreign: bool, unknown: bool, pending: bool) -> st.SearchStrategy[_Entry]:
+def _entries(
+    *names: str, foreign: bool, unknown: bool, pending: bool
+) -> st.SearchStrategy[_Entry | None]:
     style = Style(unknown, departures=True, max_updates=_MAX_UPDATES)
     choice = [
         (
@@ -87,7 +89,7 @@ def _entries(*names: str, foreign: bool, unknown: bool, pending: bool) -> st.Sea
     ]
     if foreign:
         choice.append((1, _entries_with(foreign_items(None), "", style, pending=pending)))
-    return weighted(*choice)
+    return or_nothing(st.none(), *choice)
 
 
 def _entries_with(
@@ -108,11 +110,11 @@ def _metadata(*, unknown: bool) -> st.SearchStrategy[Json | None]:
 @st.composite
 def _threads(
     draw: st.DrawFn,
-    entries: st.SearchStrategy[list[_Entry]],
+    entries: st.SearchStrategy[list[_Entry | None]],
     metadata: st.SearchStrategy[Json | None],
 ) -> ThreadState:
     # What was stored comes before what a response adds.
-    drawn = sorted(draw(entries), key=lambda entry: entry.phase == "new")
+    drawn = sorted(filter(None, draw(entries)), key=lambda entry: entry.phase == "new")
     named = [
         entry._replace(item={**entry.item, "id": f"item_{number}"})
         for number, entry in enumerate(drawn, 1)
