@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
+import os
 import re
 import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.mutation.mutants import Mutant, Source
-from tests.mutation.trial import verdicts
+from tests.mutation.trial import Verdict, verdicts
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "chatkit_reducer"
@@ -38,9 +40,10 @@ MODULES = (
     "codec",
     "snapshot",
 )
-# What the shell is tested with reaches the core as well, but slowly, and late.
-SHELL = re.compile(
-    "test_(cancellation|chatkit|cli|docs_embedding|logs|real|sdk_suite|supervise|testing)"
+# The tests of the shell and of the test kit reach the core as well, but slowly, and late.
+ELSEWHERE = re.compile(
+    "test_(cancellation|chatkit|checks|cli|docs_embedding|logs|machine|real|sdk_suite|strategies"
+    "|supervise|testing)"
 )
 MEMORY = 3 * 1024**3
 """For the list that a loop without an end fills."""
@@ -55,6 +58,9 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1, help="try so many of the mutants (1)")
     parser.add_argument("--seconds", type=float, default=60, help="of tests for each mutant (60)")
     parser.add_argument("--only", default="", help="a pattern for the names of mutants")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="processes (one for each CPU)"
+    )
     parser.add_argument("--log", type=Path, help="a file for the test that found each mutant out")
     options = parser.parse_args()
     mutants = [
@@ -65,7 +71,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     start = time.perf_counter()
     tried, survivors = Counter[str](), list[Mutant]()
-    for mutant, killer in verdicts(mutants, tests(), options.seconds):
+    for mutant, killer in side_by_side(mutants, options.seconds, options.jobs):
         tried[mutant.source.module] += 1
         if killer is None:
             survivors.append(mutant)
@@ -84,6 +90,26 @@ def mutants_of(modules: Iterable[str]) -> list[Mutant]:
     return [mutant for path in paths for mutant in Source(path, ROOT).mutants]
 
 
+def side_by_side(mutants: Sequence[Mutant], seconds: float, jobs: int) -> Iterator[Verdict]:
+    """What `verdicts` says, from copies of this process, each with a share of the mutants."""
+    by_name = {mutant.name: mutant for mutant in mutants}
+    reading, writing = os.pipe()
+    copies = []
+    for job in range(jobs):
+        copies.append(os.fork())
+        if copies[-1] == 0:
+            with os.fdopen(writing, "w", buffering=1) as lines:
+                for mutant, killer in verdicts(mutants[job::jobs], tests(), seconds):
+                    lines.write(json.dumps([mutant.name, killer]) + "\n")
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as lines:  # a short line is never mixed with that of another process
+        for name, killer in map(json.loads, lines):
+            yield by_name[name], killer
+    if any(os.waitpid(copy, 0)[1] for copy in copies):
+        raise RuntimeError("one of the processes has failed: it says why above")
+
+
 def is_drawn(mutant: Mutant, share: float) -> bool:
     """Whether the mutant is one of those to try: the same in every run."""
     return hashlib.sha256(mutant.name.encode()).digest()[0] < share * 256
@@ -92,7 +118,7 @@ def is_drawn(mutant: Mutant, share: float) -> bool:
 def tests() -> list[str]:
     """The files of tests that are about the core."""
     found = sorted((ROOT / "tests").glob("test_*.py"))
-    return [str(path) for path in found if SHELL.match(path.name) is None]
+    return [str(path) for path in found if ELSEWHERE.match(path.name) is None]
 
 
 def say(text: str) -> None:

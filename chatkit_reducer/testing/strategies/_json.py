@@ -148,7 +148,7 @@ def weighted(*choices: tuple[int, st.SearchStrategy[T]]) -> st.SearchStrategy[T]
     by_place = [strategy for weight, strategy in choices for _ in range(weight)]
 
     # A function, and not the method of the list: Hypothesis writes its repr while it shrinks, and
-    # of the method that is the repr of all strategies in the list, again and again, by the gigabyte.
+    # for the method that is the repr of all strategies in the list, again and again: gigabytes.
     def chosen(place: int) -> st.SearchStrategy[T]:
         return by_place[place]
 
