@@ -399,6 +399,26 @@ def test_a_new_workflow_is_added_and_looked_for_at_most_once() -> None:
     assert [e for e in shelf.log if e[1] in "vw"] == [("load", "v"), ("add", "v"), ("add", "w")]
 
 
+def test_an_item_that_is_done_twice_is_added_once_and_saved_once() -> None:
+    server, shelf = make([*BEGUN, done(message("m", "one ")), done(message("m", "two "))])
+    asyncio.run(receive(server))
+    assert [op for op, item_id in shelf.log if item_id == "m"] == ["add", "save"]
+    assert shelf.text("m") == "two "
+
+
+def test_an_item_that_was_removed_and_is_done_again_is_added_again() -> None:
+    before = steps(task("a", status="complete"))
+    script = [
+        updated("w", type="workflow.task.added", task_index=1, task=task("b")),
+        event(type="thread.item.removed", item_id="w"),
+        done(before),
+    ]
+    server, shelf = make(script, sdk_item(before))
+    asyncio.run(receive(server))
+    assert [op for op, item_id in shelf.log if item_id == "w"] == ["load", "add"]
+    assert [item.id for item in shelf.items].count("w") == 1
+
+
 def test_a_continued_workflow_that_is_stopped_is_saved() -> None:
     before = steps(task("a", status="complete"))
     new = task("b", status="loading")

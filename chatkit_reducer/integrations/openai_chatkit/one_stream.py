@@ -278,12 +278,25 @@ class _StoreView:
     def __init__(self, stream: OneStream, store: Any) -> None:
         self._stream = stream
         self._store = store
+        self._has: dict[str, bool] = {}
+        """Whether the store has what this stream has written, or deleted."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
     async def add_thread_item(self, thread_id: str, item: ThreadItem, context: Any) -> None:
-        """Adds an item that is done, or saves it if it continues one of an earlier response."""
-        known = await self._stream.is_stored(item)
+        """Adds an item that is done, or saves it if the store has one with its id.
+
+        That is one of an earlier response, or one that is done for the second time.
+        """
+        known = self._has.get(item.id)
+        if known is None:
+            known = await self._stream.is_stored(item)
         write = self._store.save_item if known else self._store.add_thread_item
         await write(thread_id, item, context=context)
+        self._has[item.id] = True
+
+    async def delete_thread_item(self, thread_id: str, item_id: str, context: Any) -> None:
+        """Deletes an item that is removed."""
+        await self._store.delete_thread_item(thread_id, item_id, context=context)
+        self._has[item_id] = False
