@@ -1,0 +1,48 @@
+"""Runs a check for many values, and finds the simplest one that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+__all__ = ["for_all"]
+
+T = TypeVar("T")
+
+
+def for_all(values: SearchStrategy[T], check: Callable[[T], object], examples: int) -> None:
+    """Raises what the check raises for the simplest value for which it does.
+
+    What the profile of the application says about Hypothesis holds here too, but for what is of no
+    use in a check that is called like a function.
+
+    Raises:
+        AssertionError: the check does not say the same of one value each time.
+    """
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis.errors import Flaky
+
+    checks: Any = HealthCheck  # to iterate over it leaves out the deprecated ones
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,  # it would give one store the failures of another
+        report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(checks),
+    )
+    @given(values)
+    def run(value: T) -> None:
+        check(value)
+
+    try:
+        run()
+    except Flaky as error:
+        raise AssertionError(
+            "The same example fails at one time and passes at another. What is checked must begin "
+            "anew each time: make_store must give an empty store, for example."
+        ) from error

@@ -1,0 +1,201 @@
+"""`check_producer`: a producer of events, run to its end."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from typing import Any, TypeAlias
+
+import anyio
+
+from chatkit_reducer.codec import decode, encode
+from chatkit_reducer.comparison import differences, path_text
+from chatkit_reducer.events import Event
+from chatkit_reducer.testing.cancellation import Backend
+from chatkit_reducer.testing.cancellation.running import events_of
+from chatkit_reducer.testing.checks._flaws import ADVICE, Flaw, Found
+from chatkit_reducer.testing.checks._reading import Reading
+from chatkit_reducer.testing.checks._words import (
+    advice,
+    counted,
+    event_lines,
+    in_short,
+    message,
+    two_sides,
+)
+
+__all__ = ["check_producer"]
+
+Produced: TypeAlias = AsyncIterable[Any] | Iterable[Any]
+Producer: TypeAlias = Produced | Callable[[], Produced | Awaitable[Produced]]
+
+_MOST_IN_FULL = 3
+
+
+def check_producer(
+    make_events: Producer,
+    *,
+    stored: Iterable[Mapping[str, Any]] = (),
+    ignore: Collection[Flaw | str] = (),
+    patience: float = 10.0,
+    backend: Backend = "asyncio",
+) -> list[Event]:
+    """Runs a producer of events to its end, and finds what is wrong with what it says.
+
+        def test_answer():
+            events = check_producer(lambda: answer("What is for lunch?"))
+
+    The updates of an item add up to its `done`; indices come in order; nothing is added or done
+    twice, and nothing is left pending; each event fits the thread; and no event is changed after
+    it was sent. `Flaw` names what may be wrong.
+
+    Args:
+        make_events: the events, asynchronous or not, or a callable that makes them, or an awaitable
+            of them; it is called inside of the event loop. Events of the SDK or of this package,
+            JSON mappings or texts, or frames of server-sent events.
+        stored: the items of the thread before, as plain ChatKit JSON.
+        ignore: what is known, and cannot be helped.
+        patience: how long the whole may take, in seconds.
+        backend: the event loop for an asynchronous producer.
+
+    Returns:
+        The events, as they were when they were sent.
+
+    Raises:
+        AssertionError: something is wrong; it lists all that is, the first ones in full.
+        Exception: what the producer itself raises.
+    """
+    ignored = {Flaw(flaw) for flaw in ignore}
+    sent = _Sent(stored)
+    try:
+        if isinstance(make_events, Iterable) and not callable(make_events):
+            sent.take_all(make_events)  # no event loop is needed
+        else:
+            anyio.run(_run, make_events, sent, patience, backend=backend)
+    except Exception as error:
+        error.add_note(f"It was raised after {counted(len(sent.reading.events), 'event')}.")
+        raise
+    found = [each for each in sent.found() if each.flaw not in ignored]
+    if found:
+        raise AssertionError(_described(found, sent.reading.events))
+    return sent.reading.events
+
+
+async def _run(make_events: Producer, sent: _Sent, patience: float) -> None:
+    with anyio.move_on_after(patience) as scope:
+        made: Any = make_events() if callable(make_events) else make_events
+        if inspect.isawaitable(made):
+            made = await made
+        if isinstance(made, AsyncIterable):
+            async for value in made:
+                sent.take(value)
+        else:
+            sent.take_all(made)
+    if scope.cancelled_caught:
+        raise AssertionError(
+            message(
+                f"The producer did not come to its end within {patience:g} seconds.",
+                advice(
+                    "Let it end: a stream that waits for more keeps its client waiting, too. "
+                    "If it only needs longer, pass patience=..."
+                ),
+                _all(sent.reading.events),
+            )
+        )
+
+
+class _Sent:
+    """What was sent so far: the values themselves, and what they said then."""
+
+    def __init__(self, stored: Iterable[Mapping[str, Any]]) -> None:
+        self.reading = Reading(stored)
+        self._kept: list[tuple[Any, list[bytes]]] = []
+        self._changed: dict[int, Found] = {}
+
+    def take_all(self, values: Iterable[Any]) -> None:
+        for value in values:
+            self.take(value)
+
+    def take(self, value: Any) -> None:
+        """Reads what was sent, and looks whether what was sent before it has changed since."""
+        if self._kept:
+            self._compare(len(self._kept) - 1, "when the next one came")
+        try:
+            texts = _texts(value)
+        except TypeError:
+            self.reading.note(Flaw.NO_EVENT, f"what came is {in_short(value)}")
+            return
+        except ValueError as error:
+            self.reading.note(Flaw.NO_EVENT, str(error))
+            return
+        self._kept.append((value, texts))
+        for text in texts:
+            self.reading.take(decode(text))
+
+    def found(self) -> list[Found]:
+        """All that is wrong, in the order of the events."""
+        for place in range(len(self._kept)):
+            self._compare(place, "in the end")
+        found = [*self.reading.found(), *self._changed.values()]
+        return sorted(found, key=lambda each: each.position)
+
+    def _compare(self, place: int, when: str) -> None:
+        value, before = self._kept[place]
+        if place in self._changed:
+            return
+        now = _texts(value)
+        if now != before:
+            position = sum(len(texts) for _, texts in self._kept[:place])
+            self._changed[place] = Found(
+                flaw=Flaw.CHANGED_LATER,
+                position=position,
+                problem=f"it had changed {when}",
+                details=tuple(_changes(before, now)),
+            )
+
+
+def _texts(value: Any) -> list[bytes]:
+    """What a value says now."""
+    return [encode(event) for event in events_of(value)]
+
+
+def _changes(before: list[bytes], now: list[bytes]) -> Iterator[str]:
+    sent, kept = ([json.loads(text) for text in texts] for texts in (before, now))
+    for each in differences(sent, kept)[:_MOST_IN_FULL]:
+        place, (was, became) = path_text(each.path[1:]), two_sides(each.before, each.after)
+        yield f"{place} was {was} when it was sent, and is {became} now"
+
+
+def _described(found: list[Found], events: list[Event]) -> str:
+    count = counted(len(found), "flaw")
+    shown = [_in_full(number, each, events) for number, each in enumerate(found[:_MOST_IN_FULL], 1)]
+    rest = [_headline(n, each, events) for n, each in enumerate(found[_MOST_IN_FULL:], 4)]
+    return message(
+        f"The producer sent {counted(len(events), 'event')} with {count}.",
+        *shown,
+        rest,
+        _all(events),
+    )
+
+
+def _all(events: list[Event]) -> list[str]:
+    return ["All events:", *event_lines(events)] if events else ["There are no events."]
+
+
+def _in_full(number: int, found: Found, events: list[Event]) -> list[str]:
+    details = [f"   {line}" for line in found.details]
+    return [_headline(number, found, events), *details, advice(ADVICE[found.flaw], "   ")]
+
+
+def _headline(number: int, found: Found, events: list[Event]) -> str:
+    where = f"event {found.position}" if found.position < len(events) else "the end"
+    return f"{number}. {found.flaw}, at {where}: {found.problem}"

@@ -1,0 +1,164 @@
+"""Reads a stream as a client does, event by event, and notes what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chatkit_reducer.anomalies import Anomaly, FaultKind
+from chatkit_reducer.codec import to_json
+from chatkit_reducer.comparison import Difference, compare_items, path_text
+from chatkit_reducer.events import (
+    AssistantMessageContentPartAdded,
+    AssistantMessageContentPartAnnotationAdded,
+    AssistantMessageContentPartDone,
+    AssistantMessageContentPartTextDelta,
+    ErrorEvent,
+    Event,
+    ThreadItemAdded,
+    ThreadItemDone,
+    ThreadItemRemoved,
+    ThreadItemReplaced,
+    ThreadItemUpdated,
+    UnknownUpdate,
+    WorkflowTaskAdded,
+)
+from chatkit_reducer.items import AssistantMessage, Workflow
+from chatkit_reducer.json_values import same_json
+from chatkit_reducer.lifecycle import Phase
+from chatkit_reducer.state import ThreadState
+from chatkit_reducer.testing.checks._flaws import Flaw, Found
+from chatkit_reducer.testing.checks._words import in_short, two_sides
+from chatkit_reducer.thread import reduce
+
+__all__ = ["Reading"]
+
+_PARTS = (
+    AssistantMessageContentPartAdded
+    | AssistantMessageContentPartAnnotationAdded
+    | AssistantMessageContentPartDone
+    | AssistantMessageContentPartTextDelta
+)
+
+
+class Reading:
+    """A stream so far, and what is wrong with it."""
+
+    def __init__(self, stored: Iterable[Mapping[str, Any]] = ()) -> None:
+        self.events: list[Event] = []
+        self._state = ThreadState.from_items(stored)
+        self._found: list[Found] = []
+        self._shown: set[str] = set()
+        """Items that showed something, or had updates: these must add up to what they become."""
+        self._finished: dict[str, int] = {}
+        """Items that were done, and had no updates since; with the place of that event."""
+
+    def note(self, flaw: Flaw, problem: str, *details: str) -> None:
+        """Something is wrong with the next event."""
+        self._found.append(
+            Found(flaw=flaw, position=len(self.events), problem=problem, details=details)
+        )
+
+    def take(self, event: Event) -> None:
+        """Reads one more event."""
+        match event:
+            case ThreadItemAdded():
+                self._begin(event)
+            case ThreadItemUpdated():
+                self._update(event)
+            case ThreadItemDone() | ThreadItemReplaced():
+                self._finish(event)
+            case ThreadItemRemoved():
+                self._forget(event.item_id)
+            case ErrorEvent():
+                self.note(Flaw.FAILED, f"the stream has failed: {in_short(to_json(event))}")
+            case _:
+                pass
+        noted = len(self._state.anomalies)
+        self._state = reduce(self._state, event, position=len(self.events))
+        for anomaly in self._state.anomalies[noted:]:
+            self._note_anomaly(anomaly)
+        self.events.append(event)
+
+    def found(self) -> list[Found]:
+        """All that is wrong, as if the stream ended here."""
+        return [*self._found, *map(self._left_pending, self._state.pending)]
+
+    def _left_pending(self, item_id: str) -> Found:
+        kind = self._state.items[item_id].type
+        problem = f"{kind} {item_id} is not done when the stream ends"
+        return Found(flaw=Flaw.LEFT_PENDING, position=len(self.events), problem=problem)
+
+    def _note_anomaly(self, anomaly: Anomaly) -> None:
+        twice = anomaly.kind is FaultKind.ITEM_ALREADY_PRESENT
+        flaw = Flaw.NOT_UNIQUE if twice else Flaw.DOES_NOT_FIT
+        self.note(flaw, anomaly.problem)
+
+    # --- the life of an item ----------------------------------------------------------------------
+
+    def _begin(self, event: ThreadItemAdded) -> None:
+        item_id = str(event.item.get("id"))
+        self._forget(item_id)
+        state = reduce(ThreadState(), event)
+        if any(not item.is_empty for item in state.items.values()):
+            self._shown.add(item_id)
+
+    def _forget(self, item_id: str) -> None:
+        self._shown.discard(item_id)
+        self._finished.pop(item_id, None)
+
+    def _update(self, event: ThreadItemUpdated) -> None:
+        item = self._state.items.get(event.item_id)
+        self._finished.pop(event.item_id, None)
+        if isinstance(event.update, UnknownUpdate):
+            self._shown.discard(event.item_id)  # nobody knows what it adds up to
+        else:
+            self._shown.add(event.item_id)
+        if isinstance(item, AssistantMessage) and isinstance(event.update, _PARTS):
+            self._check_part(item, event.update)
+        elif isinstance(item, Workflow) and isinstance(event.update, WorkflowTaskAdded):
+            self._check_task(item, event.update)
+
+    def _finish(self, event: ThreadItemDone | ThreadItemReplaced) -> None:
+        item_id = str(event.item.get("id"))
+        before = self._finished.get(item_id)
+        if isinstance(event, ThreadItemDone) and before is not None:
+            self.note(Flaw.NOT_UNIQUE, f"the item was done already, at event {before}")
+        if item_id in self._shown and self._is_pending(item_id):
+            for each in compare_items(self._state.items[item_id].plain(), event.item):
+                self._note_difference(each)
+        self._shown.discard(item_id)
+        self._finished[item_id] = len(self.events)
+
+    def _is_pending(self, item_id: str) -> bool:
+        return self._state.phase(item_id) in {Phase.PENDING, Phase.PENDING_OVER_BASE}
+
+    def _note_difference(self, difference: Difference) -> None:
+        updates, whole = two_sides(difference.before, difference.after)
+        self.note(
+            Flaw.DOES_NOT_ADD_UP,
+            f"{path_text(difference.path)} is not what the updates add up to",
+            f"the updates say: {updates}",
+            f"this event says: {whole}",
+        )
+
+    # --- indices ----------------------------------------------------------------------------------
+
+    def _check_part(self, item: AssistantMessage, update: Any) -> None:
+        index, parts = update.content_index, item.parts
+        if index > len(parts):
+            self.note(Flaw.OUT_OF_ORDER, f"content_index is {index}, of {len(parts)} parts")
+        elif isinstance(update, AssistantMessageContentPartAdded):
+            if 0 <= index < len(parts) and not parts[index].is_blank:
+                self.note(Flaw.OUT_OF_ORDER, f"part {index} has a text already, and begins again")
+        elif isinstance(update, AssistantMessageContentPartAnnotationAdded):
+            part = parts[index] if 0 <= index < len(parts) else None
+            cited = 0 if part is None or part.annotations is None else len(part.annotations)
+            if update.annotation_index > cited:
+                place = update.annotation_index
+                self.note(Flaw.OUT_OF_ORDER, f"annotation_index is {place}, of {cited} annotations")
+
+    def _check_task(self, item: Workflow, update: WorkflowTaskAdded) -> None:
+        index, tasks = update.task_index, item.tasks
+        if 0 <= index < len(tasks) and same_json(tasks[index], update.task):
+            self.note(Flaw.NOT_UNIQUE, f"the workflow has this very task at task_index {index}")

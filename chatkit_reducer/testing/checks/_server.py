@@ -1,0 +1,160 @@
+"""`check_server`: a server, stopped everywhere."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+from chatkit_reducer.events import Event
+from chatkit_reducer.policy import Policy
+from chatkit_reducer.testing.cancellation import (
+    Backend,
+    Exchange,
+    Finding,
+    FindingKind,
+    Report,
+    Way,
+    cancel_everywhere,
+)
+from chatkit_reducer.testing.cancellation.report import described
+from chatkit_reducer.testing.checks._words import advice, counted, message
+
+__all__ = ["check_server"]
+
+_SDK_ADVICE = (
+    "A server of the SDK: inherit from ReducerChatKitServer instead of ChatKitServer. Any other: "
+    "put `supervise` around the events, in an `async with`."
+)
+_ADVICE: Mapping[FindingKind, str] = MappingProxyType(
+    {
+        FindingKind.LOST: _SDK_ADVICE,
+        FindingKind.MARKER_MISSING: _SDK_ADVICE,
+        FindingKind.STILL_RUNNING: _SDK_ADVICE,
+        FindingKind.NOT_TO_THE_POLICY: (
+            "Write exactly what `settlement.writes` says; or, if the store is right, change the "
+            "policy."
+        ),
+        FindingKind.WRITTEN_TWICE: (
+            "Let the store write an item in the place of the one with its id, whether the write is "
+            "an add or a save: check_commit tells whether it does."
+        ),
+        FindingKind.LEFT_OVER: "Close what the response has begun in a `finally`.",
+        FindingKind.SWALLOWED: "Raise CancelledError again wherever it is caught.",
+        FindingKind.ERROR: "Catch it where it belongs, or let the producer raise it.",
+        FindingKind.WARNING: "Await what is begun, and close generators with `aclose`.",
+    }
+)
+
+
+def check_server(
+    server: Callable[..., Any],
+    *,
+    policy: Policy | None = None,
+    response: Iterable[Event] | None = None,
+    own_response: bool = False,
+    request: Mapping[str, Any] | None = None,
+    ways: Iterable[Way | str] | None = None,
+    backend: Backend = "asyncio",
+    ahead: int = 1,
+    patience: float = 5.0,
+) -> Report:
+    """Stops a server in the middle of an answer, everywhere, and compares what is stored.
+
+        def test_nothing_is_lost():
+            check_server(MyServer)
+
+    The answer is stopped at each point at which the server waits, in each way that a stream can be
+    stopped; every time, the store has to hold what people saw, as the policy says. All points are
+    tried, so there is no chance in it.
+
+    Args:
+        server: a server class of the SDK, or a function that makes one for a store; or a function
+            without arguments that makes an `Exchange`, for any other server.
+        policy: what should survive; the server's own, or else `policies.SDK`, if left out.
+        response: the events that it answers with; `cancellation.a_response` if left out, which has
+            some of everything.
+        own_response: whether the server's own `respond` answers. It has to say the same each time.
+        request: what the client asks for; a user message if left out.
+        ways: how to stop it; in all ways that it knows if left out.
+        backend: the event loop.
+        ahead: how many events the server may be ahead of its client.
+        patience: how long one exchange may take, in seconds.
+
+    Returns:
+        What was tried. As a text it is a table.
+
+    Raises:
+        AssertionError: something was lost, or is not as the policy says; it shows the shortest
+            example, and how often it happened.
+        TypeError: an `Exchange` is to be made, and one of the first five was given.
+    """
+    options = {"policy": policy, "response": response, "own_response": own_response}
+    make = _exchanges(server, {**options, "request": request})
+    with _without_scripted_errors():
+        report = cancel_everywhere(make, ways=ways, backend=backend, ahead=ahead, patience=patience)
+    if report.findings:
+        raise AssertionError(_described(_name(server), report))
+    return report
+
+
+def _exchanges(server: Callable[..., Any], options: dict[str, Any]) -> Callable[[], Exchange]:
+    if isinstance(server, type) or _takes_a_store(server):
+        # It imports the SDK, without which there are other servers to check.
+        from chatkit_reducer.testing.chatkit_server import server_exchange
+
+        response = options["response"]
+        events = None if response is None else tuple(response)  # each exchange reads it anew
+        return lambda: server_exchange(server, **{**options, "response": events})
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise TypeError(f"an Exchange has its own {given[0]}: leave it out here")
+    return server
+
+
+@contextmanager
+def _without_scripted_errors() -> Iterator[None]:
+    """The SDK logs each error of a response: here they are as many as there are events."""
+    logger = logging.getLogger("chatkit")
+    logger.addFilter(_is_no_scripted_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_no_scripted_error)
+
+
+def _is_no_scripted_error(record: logging.LogRecord) -> bool:
+    kind = None if record.exc_info is None else record.exc_info[0]
+    return kind is None or kind.__name__ != "ScriptedError"  # its module needs the SDK
+
+
+def _takes_a_store(server: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(server).bind()
+    except TypeError:
+        return True
+    return False
+
+
+def _name(server: Callable[..., Any]) -> str:
+    return str(getattr(server, "__qualname__", server)).rpartition(".")[2]
+
+
+def _described(name: str, report: Report) -> str:
+    shown = min(report.findings, key=_gravity)
+    return message(
+        f"{name} was stopped at {counted(sum(report.points.values()), 'point')}, and at "
+        f"{report.count()} of them something was wrong. The shortest example:",
+        described(shown),
+        advice(_ADVICE[shown.kind]),
+        "All that was found:",
+        str(report),
+    )
+
+
+def _gravity(finding: Finding) -> tuple[int, int, int]:
+    """Something lost before anything else; of two alike the one with fewer events."""
+    return list(FindingKind).index(finding.kind), len(finding.seen), finding.point

@@ -1,0 +1,715 @@
+"""The checks: each passes for good code, and fails for code with a bug, in words that help."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from textwrap import dedent
+from typing import Any
+
+import attrs
+import pytest
+from anyio.lowlevel import checkpoint
+from hypothesis import HealthCheck, given, settings
+
+from chatkit_reducer import Policy, Settlement, policies, settle
+from chatkit_reducer.codec import to_json
+from chatkit_reducer.events import Event, Json, UnknownUpdate
+from chatkit_reducer.policy import Marker, Row
+from chatkit_reducer.testing import examples as x
+from chatkit_reducer.testing import strategies as chatkit
+from chatkit_reducer.testing.cancellation import Exchange, Way
+from chatkit_reducer.testing.checks import (
+    Flaw,
+    check_commit,
+    check_policy,
+    check_producer,
+    check_server,
+)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it warns of its own widgets
+    pytest.importorskip("chatkit")
+    from chatkit.server import ChatKitServer
+
+    from chatkit_reducer.integrations.openai_chatkit import ReducerChatKitServer, event_to_sdk
+    from chatkit_reducer.testing.chatkit_server import server_exchange
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Direct usage of named widget classes:DeprecationWarning"
+)
+
+
+def failure(check: Callable[..., object], *args: Any, **options: Any) -> str:
+    """What a check says that fails."""
+    with pytest.raises(AssertionError) as caught:
+        check(*args, **options)
+    return str(caught.value)
+
+
+def text(indented: str) -> str:
+    return dedent(indented).strip()
+
+
+# --- producers ------------------------------------------------------------------------------------
+
+ANSWER: list[Event] = [
+    x.added(x.message("m")),
+    x.part_added("m", x.part("")),
+    x.text_delta("m", "Hello"),
+    x.done(x.message("m", "Hello")),
+]
+
+
+async def answering(events: Iterable[Any] = ANSWER) -> AsyncIterator[Any]:
+    for event in events:
+        await checkpoint()
+        yield event
+
+
+async def later() -> AsyncIterator[Any]:
+    await checkpoint()
+    return answering()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ANSWER,
+        lambda: iter(ANSWER),
+        lambda: answering,
+        answering,
+        lambda: later,
+        lambda: lambda: ANSWER,
+        lambda: [to_json(event) for event in ANSWER],
+        lambda: [event_to_sdk(event) for event in ANSWER],
+        lambda: [json.dumps(to_json(event)) for event in ANSWER],
+        lambda: [b"data: " + json.dumps(to_json(event)).encode() + b"\n\n" for event in ANSWER],
+    ],
+)
+def test_a_producer_may_be_anything_that_gives_events(make: Callable[[], Any]) -> None:
+    assert [type(event) for event in check_producer(make())] == [type(event) for event in ANSWER]
+
+
+def test_trio_will_do() -> None:
+    assert check_producer(answering, backend="trio") == ANSWER
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(chatkit.streams(departures=False))
+def test_sound_streams_have_no_flaw(events: list[Event]) -> None:
+    assert check_producer(events) == events
+
+
+def test_items_of_an_earlier_answer_are_known() -> None:
+    stored = [x.workflow("w", "A")]
+    events = [
+        x.task_updated("w", x.task("B"), 0),
+        x.done(x.workflow("w", "B")),
+    ]
+    assert check_producer(events, stored=stored) == events
+    check_producer([x.done(x.workflow("w", "B"))], stored=stored)
+    assert "does not fit, at event 0: the thread has no such item" in failure(
+        check_producer, events
+    )
+
+
+def test_a_report_has_the_first_flaws_in_full_and_all_in_order() -> None:
+    changing = to_json(x.added(x.message("q", "hi")))
+
+    def flawed() -> Iterator[Any]:
+        yield x.added(x.message("m"))
+        yield x.text_delta("m", "Hello")
+        yield x.text_delta("n", "Who is it?")
+        yield x.done(x.message("m", "Hello, world"))
+        yield x.done(x.message("m", "Hello, world"))
+        yield changing
+        changing["item"]["content"][0]["text"] = "ho"
+        yield x.text_delta("q", "!", 3)
+        yield 7
+        yield {"no": "event"}
+
+    assert failure(check_producer, flawed) == text("""
+        The producer sent 7 events with 8 flaws.
+
+        1. does not fit, at event 2: the thread has no such item
+           -> Add an item before you update it, and count parts and tasks from 0. If the item is one of an
+              earlier response, pass it: check_producer(..., stored=[item]).
+
+        2. does not add up, at event 3: content[0].text is not what the updates add up to
+           the updates say: "Hello"
+           this event says: "Hello, world"
+           -> Send an update for each change. People see what the updates say until the item is done, and
+              that is what is kept if the answer is stopped.
+
+        3. not unique, at event 4: the item was done already, at event 3
+           -> Send it once, and give each item an id of its own: a store may hold both. If a task came
+              twice, the item was put into a queue and changed before it was sent: wait between the two
+              calls, or put in a copy.
+
+        4. changed later, at event 5: it had changed when the next one came
+        5. out of order, at event 6: content_index is 3, of 1 parts
+        6. no event, at the end: what came is 7
+        7. no event, at the end: `type` is missing or no string - at `$`
+        8. left pending, at the end: assistant_message q is not done when the stream ends
+
+        All events:
+          0  thread.item.added                          assistant_message m: content []
+          1  assistant_message.content_part.text_delta  m, content_index 0, delta "Hello"
+          2  assistant_message.content_part.text_delta  n, content_index 0, delta "Who is it?"
+          3  thread.item.done                           assistant_message m: content [{"type": "output_text", "text": "Hello, world", "annota ...
+          4  thread.item.done                           assistant_message m: content [{"type": "output_text", "text": "Hello, world", "annota ...
+          5  thread.item.added                          assistant_message q: content [{"type": "output_text", "text": "hi", "annotations": []}]
+          6  assistant_message.content_part.text_delta  q, content_index 3, delta "!"
+    """)  # noqa: E501
+
+
+def one_flaw_of(producer: Any) -> str:
+    """The line about the one flaw of a producer, and what is below it."""
+    said = failure(check_producer, producer).split("\n\n")
+    assert "with 1 flaw." in said[0]
+    return said[1].split("\n   ->", maxsplit=1)[0]
+
+
+HELLO = x.message("m", "Hello")
+CARD = {"type": "Card", "children": [{"type": "Text", "id": "t", "value": "a"}]}
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        (
+            [x.added(HELLO), x.added(HELLO), x.done(HELLO)],
+            "1. not unique, at event 1: the item is added, and it is pending already",
+        ),
+        (
+            [x.added(x.workflow("w", "A", "B")), x.task_added("w", x.task("B"), 1),
+             x.done(x.workflow("w", "A", "B"))],
+            "1. not unique, at event 1: the workflow has this very task at task_index 1",
+        ),
+        (
+            [x.added(HELLO), x.part_added("m", x.part("Hello")), x.done(HELLO)],
+            "1. out of order, at event 1: part 0 has a text already, and begins again",
+        ),
+        (
+            [x.added(HELLO), x.annotation_added("m", x.citation("A"), 1),
+             x.done({**HELLO, "content": [x.part("Hello", x.citation("A"))]})],
+            "1. out of order, at event 1: annotation_index is 1, of 0 annotations",
+        ),
+        (
+            [x.added(HELLO), x.annotation_added("m", x.citation("A"), 1, 1),
+             x.done({**HELLO, "content": [x.part("Hello"), x.part("", x.citation("A"))]})],
+            "1. out of order, at event 1: annotation_index is 1, of 0 annotations",
+        ),
+        (
+            [x.added(x.workflow("w")), x.task_added("w", x.task("A"), 1),
+             x.done(x.workflow("w", "A"))],
+            "1. does not fit, at event 1: task_index 1 is past the end of 0 tasks",
+        ),
+        (
+            [x.added(x.widget("w", CARD)), x.done(x.widget("w", {"type": "Card"}))],
+            """1. does not add up, at event 1: widget.children is not what the updates add up to
+   the updates say: [{"type": "Text", "id": "t", "value": "a"}]
+   this event says: null""",
+        ),
+        (
+            [x.added(HELLO)],
+            "1. left pending, at the end: assistant_message m is not done when the stream ends",
+        ),
+        (
+            [{"type": "error", "code": "custom"}],
+            '1. failed, at event 0: the stream has failed: {"type": "error", "code": "custom"}',
+        ),
+    ],
+)  # fmt: skip
+def test_each_flaw_is_named(events: list[Any], said: str) -> None:
+    assert one_flaw_of(events) == said
+
+
+def test_of_long_texts_the_end_is_shown_where_they_differ() -> None:
+    long = "The moon is 384,400 km away"
+    said = one_flaw_of(
+        [x.added(x.message("m", long)), x.done(x.message("m", long + " on average"))]
+    )
+    assert said.splitlines()[1:] == [
+        '   the updates say: ..."00 km away"',
+        '   this event says: ..."00 km away on average"',
+    ]
+
+
+def test_what_nobody_knows_is_not_compared() -> None:
+    later = x.updated("m", UnknownUpdate({"type": "message.sung"}))
+    check_producer([x.added(x.message("m", "a")), later, x.done(x.message("m", "b"))])
+
+
+def test_what_nobody_saw_need_not_add_up() -> None:
+    check_producer([x.added(x.message("m")), x.done(x.message("m", "all at once"))])
+    check_producer([x.added(x.image("i")), x.done(x.image("i", "https://example.com/1.png"))])
+
+
+def test_an_item_may_be_finished_again_when_it_was_updated() -> None:
+    again = [x.text_delta("m", "!"), x.done(x.message("m", "Hello!"))]
+    check_producer([*ANSWER, *again])
+    check_producer([*ANSWER, x.removed("m"), *ANSWER])
+
+
+def test_an_event_that_changes_much_later_is_found_in_the_end() -> None:
+    first: Any = event_to_sdk(x.added(x.workflow("w", "A")))
+
+    def producer() -> Iterator[Any]:
+        yield first
+        yield x.task_updated("w", x.task("B"), 0)
+        yield x.done(x.workflow("w", "B"))
+        first.item.workflow.tasks[0].title = "B"
+
+    said = one_flaw_of(producer)
+    assert said.splitlines() == [
+        "1. changed later, at event 0: it had changed in the end",
+        '   item.workflow.tasks[0].title was "A" when it was sent, and is "B" now',
+    ]
+
+
+def test_what_is_known_can_be_left_out() -> None:
+    events = [x.added(HELLO)]
+    assert check_producer(events, ignore=[Flaw.LEFT_PENDING]) == events
+    assert check_producer(events, ignore=["left pending"]) == events
+    with pytest.raises(ValueError, match="'mess' is not a valid Flaw"):
+        check_producer(events, ignore=["mess"])
+
+
+def test_of_many_events_some_are_shown() -> None:
+    deltas = [x.text_delta("m", "a") for _ in range(40)]
+    said = failure(check_producer, [x.added(x.message("m")), *deltas])
+    assert len(said.splitlines()) == 32
+    assert "\n  (17 more)\n" in said
+
+
+def test_a_text_that_no_terminal_can_show_is_escaped() -> None:
+    said = failure(check_producer, ["half of a pair: \ud800"])
+    assert said.encode()
+
+
+def test_a_producer_that_does_not_end_is_told_so() -> None:
+    async def waiting() -> AsyncIterator[Event]:
+        yield ANSWER[0]
+        await asyncio.Event().wait()
+
+    assert failure(check_producer, waiting, patience=0.01) == text("""
+        The producer did not come to its end within 0.01 seconds.
+
+        -> Let it end: a stream that waits for more keeps its client waiting, too. If it only needs longer,
+           pass patience=...
+
+        All events:
+          0  thread.item.added  assistant_message m: content []
+    """)  # noqa: E501
+
+
+def test_what_a_producer_raises_is_raised() -> None:
+    async def raising() -> AsyncIterator[Event]:
+        yield ANSWER[0]
+        raise KeyError("model")
+
+    with pytest.raises(KeyError) as caught:
+        check_producer(raising)
+    assert caught.value.__notes__ == ["It was raised after 1 event."]
+
+
+def test_no_events_are_no_flaw() -> None:
+    assert check_producer([]) == []
+    assert failure(check_producer, [7]).endswith("\n\nThere are no events.")
+
+
+# --- servers --------------------------------------------------------------------------------------
+
+
+class Keeping(ReducerChatKitServer[Any]):
+    policy = policies.KEEP
+
+
+def test_a_server_that_loses_nothing_passes() -> None:
+    report = check_server(Keeping, ways=["scope cancel", "aclose"])
+    assert report.findings == ()
+    assert report.points[Way.ACLOSE] > 30
+
+
+def test_a_server_that_loses_something_is_told_what() -> None:
+    response = [x.added(x.message("m", "Hello")), x.done(x.message("m", "Hello"))]
+    said = failure(check_server, ChatKitServer, response=iter(response), ways=["aclose"])
+    assert said == text("""
+        ChatKitServer was stopped at 4 points, and at 2 of them something was wrong. The shortest example:
+
+        lost: aclose at point 3, after 3 events: m: the store does not have it
+          expected: {'id': 'm', 'thread_id': 'thr_1', 'created_at': '2025-01-01T00:00:00', 'type': 'assistant_message', 'content': [{'annotations': [], 'text': 'Hello', 'type': 'output_text'}]}
+          stored: nothing
+          The client had received:
+            thread.item.done message_1
+            stream_options
+            thread.item.added m
+
+        -> A server of the SDK: inherit from ReducerChatKitServer instead of ChatKitServer. Any other: put
+           `supervise` around the events, in an `async with`.
+
+        All that was found:
+
+                points  lost  marker missing  written twice  still running  not to the policy
+        aclose       4     1               2              0              0                  0
+    """)  # noqa: E501
+
+
+def test_a_server_may_be_made_by_a_function_of_a_store() -> None:
+    def make(store: Any) -> ReducerChatKitServer[Any]:
+        class Server(ReducerChatKitServer[Any]):
+            def respond(self, *_: Any) -> AsyncIterator[Any]:
+                raise NotImplementedError
+
+        return Server(store, policy=policies.DROP)
+
+    check_server(make, ways=["aclose"])
+    said = failure(check_server, make, ways=["aclose"], policy=policies.KEEP)
+    assert said.startswith("make was stopped at")
+
+
+def test_errors_that_were_asked_for_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    check_server(Keeping, ways=["producer exception"])
+    assert caplog.records == []
+
+
+def test_other_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    broken = [x.added(x.workflow("w")), x.task_updated("w", x.task("A"), 0)]
+    failure(check_server, ChatKitServer, response=broken, ways=["aclose"])
+    assert {record.exc_info[0] for record in caplog.records if record.exc_info} == {IndexError}
+
+
+def test_any_other_server_is_checked_by_its_exchanges() -> None:
+    def exchange() -> Exchange:
+        return server_exchange(Keeping)
+
+    check_server(exchange, ways=["break"])
+    with pytest.raises(TypeError, match="an Exchange has its own policy"):
+        check_server(exchange, policy=policies.KEEP)
+
+
+# --- stores ---------------------------------------------------------------------------------------
+
+
+class Rows:
+    """A store without a fault: SQLite, one row for each item."""
+
+    SQL = (
+        "INSERT INTO items (id, item) VALUES (?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET item = excluded.item"
+    )
+
+    def __init__(self) -> None:
+        self.database = sqlite3.connect(":memory:")
+        self.database.execute(
+            "CREATE TABLE items (place INTEGER PRIMARY KEY, id TEXT UNIQUE, item TEXT)"
+        )
+
+    def put(self, items: list[Json]) -> None:
+        with self.database:
+            self.database.executemany(self.SQL, [(it["id"], json.dumps(it)) for it in items])
+
+    def commit(self, settlement: Settlement) -> None:
+        self.put([write.item for write in settlement.writes])
+
+    def items(self) -> list[Json]:
+        rows = self.database.execute("SELECT item FROM items ORDER BY place")
+        return [json.loads(item) for (item,) in rows]
+
+
+@contextmanager
+def rows(kind: type[Rows] = Rows) -> Iterator[Rows]:
+    store = kind()
+    yield store
+    store.database.close()
+
+
+class Memory:
+    """A store without a fault: a list. It waits before each write."""
+
+    def __init__(self) -> None:
+        self.held: list[Json] = []
+
+    async def put(self, items: list[Json]) -> None:
+        self.held = list(items)
+
+    async def items(self) -> list[Json]:
+        await checkpoint()
+        return self.held
+
+    def place_of(self, item_id: str) -> int:
+        ids = [item["id"] for item in self.held]
+        return ids.index(item_id) if item_id in ids else len(ids)
+
+    def write(self, item: Json) -> None:
+        place = self.place_of(item["id"])
+        self.held[place : place + 1] = [item]
+
+    async def commit(self, settlement: Settlement) -> None:
+        for write in settlement.writes:
+            await checkpoint()
+            self.write(write.item)
+
+
+async def made_later() -> Memory:
+    await checkpoint()
+    return Memory()
+
+
+@asynccontextmanager
+async def lent() -> AsyncIterator[Memory]:
+    yield Memory()
+
+
+@pytest.mark.parametrize("make", [rows, Memory, made_later, lent])
+def test_a_store_that_keeps_to_the_contract_passes(make: Callable[[], Any]) -> None:
+    check_commit(make)
+
+
+@pytest.mark.parametrize("policy", [policies.DROP, policies.SDK])
+def test_with_any_policy(policy: Policy) -> None:
+    check_commit(rows, policy=policy, settlements=20)
+
+
+def test_the_content_of_a_marker_may_be_left_to_the_application() -> None:
+    policy = attrs.evolve(policies.KEEP, marker=Marker(item="hidden_context_item"))
+    check_commit(rows, policy=policy, settlements=20)
+
+
+def test_a_store_with_transactions_is_atomic_and_a_list_is_not() -> None:
+    check_commit(rows, atomic=True)
+    assert "only a part of the settlement is there" in failure(
+        check_commit, Memory, atomic=True, settlements=200
+    )
+
+
+def test_a_store_that_fails_is_told_how() -> None:
+    class Appending(Memory):
+        async def commit(self, settlement: Settlement) -> None:
+            self.held += [write.item for write in settlement.writes]
+
+    stops = chatkit.stops(causes=["cancelled"])
+    said = failure(check_commit, Appending, stops=stops)
+    marker = '"The user cancelled the stream. Stop responding to the p ...'
+    assert said == text(f"""
+        The store does not keep to the contract of commit. After the same commit a second time, marker_1 is there 2 times.
+
+        -> Write an item in the place of the one with its id, and append it only if there is none, whether
+           the write is an add or a save: INSERT ... ON CONFLICT (id) DO UPDATE does both.
+
+        The smallest example:
+
+        The store held:
+          task bystander_1: task {{"type": "custom", "title": "Wait", "status_indicator":  ...
+          end_of_turn bystander_2
+
+        The settlement says:
+          add sdk_hidden_context marker_1: content {marker}
+
+        The store holds now:
+          task bystander_1: task {{"type": "custom", "title": "Wait", "status_indicator":  ...
+          end_of_turn bystander_2
+          sdk_hidden_context marker_1: content {marker}
+          sdk_hidden_context marker_1: content {marker}
+    """)  # noqa: E501
+
+
+class Replacing(Rows):
+    SQL = "INSERT OR REPLACE INTO items (id, item) VALUES (?, ?)"
+
+
+class Inserting(Rows):
+    SQL = "INSERT INTO items (id, item) VALUES (?, ?)"
+
+
+class Once(Memory):
+    """It remembers too early that it has committed."""
+
+    committed = False
+
+    async def commit(self, settlement: Settlement) -> None:
+        if not self.committed:
+            self.committed = True
+            await super().commit(settlement)
+
+
+class Silent(Memory):
+    async def commit(self, settlement: Settlement) -> None:
+        try:
+            await super().commit(settlement)
+        except BaseException:  # noqa: BLE001  # this is the bug
+            return
+
+
+class InTwoSteps(Memory):
+    """It takes an item out and puts it in again: between the two the item is lost."""
+
+    async def commit(self, settlement: Settlement) -> None:
+        for write in settlement.writes:
+            place = self.place_of(write.item["id"])
+            if place < len(self.held):
+                del self.held[place]
+                await checkpoint()
+            self.held.insert(place, write.item)
+
+
+class Overwriting(Memory):
+    async def commit(self, settlement: Settlement) -> None:
+        self.held = [write.item for write in settlement.writes]
+
+
+class Sealing(Memory):
+    """It tidies up what is none of its business."""
+
+    async def commit(self, settlement: Settlement) -> None:
+        await super().commit(settlement)
+        for item in self.held:
+            if item["type"] == "task":
+                item["task"].pop("status_indicator", None)
+
+
+class Narrow(Memory):
+    def write(self, item: Json) -> None:
+        super().write({name: item[name] for name in ("id", "type", "created_at")})
+
+
+class Talkative(Memory):
+    async def commit(self, settlement: Settlement) -> None:
+        await super().commit(settlement)
+        self.write(x.item("note", "hidden_context_item", content="committed"))
+
+
+class Lazy(Memory):
+    async def commit(self, settlement: Settlement) -> None:
+        for write in settlement.writes:
+            if write.op == "save":
+                self.write(write.item)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: rows(Replacing), r"After a commit, \w+ is in place \d, where item_\d should be\."),
+        (lambda: rows(Inserting), "commit raises IntegrityError: UNIQUE constraint failed"),
+        (Once, "a commit that failed at write 1, and the same commit again, "),
+        (Silent, "After a commit that failed at write 1, and told nobody, "),
+        (InTwoSteps, r"failed at await \d, and the same commit again, .* is in place"),
+        (Overwriting, "After a commit, bystander_1 is gone, and the settlement does not name it."),
+        (Sealing, "bystander_1 has changed at task.status_indicator, and nobody wrote it."),
+        (Narrow, "is not what was written, at thread_id."),
+        (Talkative, "After a commit, note is there, and nobody wrote it."),
+        (Lazy, "was to be written, and is not there."),
+    ],
+)
+def test_each_fault_of_a_store_is_named(make: Callable[[], Any], said: str) -> None:
+    assert re.search(said, failure(check_commit, make, settlements=200))
+
+
+def test_an_error_of_the_store_itself_is_the_cause() -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_commit(lambda: rows(Inserting))
+    assert isinstance(caught.value.__cause__, sqlite3.IntegrityError)
+
+
+def test_a_store_that_is_not_empty_is_told_so() -> None:
+    store = Memory()
+    committed: list[Settlement] = []
+
+    async def once(settlement: Settlement) -> None:
+        if not committed:
+            committed.append(settlement)
+            raise RuntimeError("the first time only")
+        await Memory.commit(store, settlement)
+
+    vars(store)["commit"] = once
+    assert "make_store must give an empty store" in failure(check_commit, lambda: store)
+
+
+def test_the_checks_need_neither_hypothesis_nor_the_sdk_to_be_imported() -> None:
+    code = (
+        "import sys; sys.modules.update(hypothesis=None, chatkit=None);"
+        "from chatkit_reducer.testing.checks import check_producer; check_producer([])"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+# --- policies -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", policies.PRESETS)
+def test_the_presets_pass(name: str) -> None:
+    check_policy(policies.PRESETS[name])
+
+
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
+@given(chatkit.policies())
+def test_any_table_passes(policy: Policy) -> None:
+    check_policy(policy, streams=20)
+
+
+class Forgetful(Policy):
+    """A table with code of its own in it."""
+
+    def row_for(self, case: Any) -> Row:
+        if case.item == "widget":
+            raise KeyError(case.item)
+        return super().row_for(case)
+
+
+def test_a_policy_that_leaves_a_case_open_is_told_which() -> None:
+    policy = Forgetful(name="forgetful", rows=policies.KEEP.rows)
+    assert failure(check_policy, policy) == text("""
+        The policy 'forgetful' does not decide about this case: item widget, new, empty, ended.
+           KeyError('widget')
+
+        -> Give it a last row that matches everything, and leave `row_for` to the rows.
+    """)
+
+
+def test_a_policy_that_says_nothing_is_told_so() -> None:
+    class Silent(Policy):
+        def row_for(self, case: Any) -> Any:
+            return None
+
+    policy = Silent(name="silent", rows=policies.KEEP.rows)
+    assert "   it says None\n" in failure(check_policy, policy)
+
+
+def running_on(*args: Any, **options: Any) -> Settlement:
+    """It persists items as they are, whatever they claim."""
+    settlement = settle(*args, **options)
+    verdicts = [attrs.evolve(verdict, sealed=verdict.item) for verdict in settlement.verdicts]
+    return attrs.evolve(settlement, verdicts=tuple(verdicts))
+
+
+def test_what_is_persisted_must_not_claim_to_run() -> None:
+    workflows = chatkit.streams(types=["workflow"], max_items=1, max_updates=1, unknown=False)
+    stops = chatkit.stops(streams=workflows, causes=["cancelled"], in_doubt=False)
+    pending = stops.filter(lambda stop: bool(stop.state.pending))
+    said = failure(check_policy, policies.KEEP, settle=running_on, stops=pending, streams=500)
+    assert said.startswith("The policy 'keep' persists something that claims to be running, and")
+    assert "To be stored is workflow item_1: " in said
+    assert said.endswith("-> Persist `verdict.sealed`, and not `verdict.item`.")
+
+
+def forgetting(*args: Any, **options: Any) -> Any:
+    """It forgets to write what is done."""
+    settlement = settle(*args, **options)
+    return attrs.evolve(settlement, verdicts=settlement.verdicts[1:])
+
+
+def test_client_and_store_must_agree() -> None:
+    said = failure(check_policy, policies.KEEP, settle=forgetting)
+    assert said.startswith(
+        "Client and store do not agree on what the policy 'keep' decides. The shortest example:\n\n"
+        "Law 6 is broken: "
+    )
