@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from textwrap import dedent
 from typing import Any
 
@@ -470,9 +471,95 @@ async def lent() -> AsyncIterator[Memory]:
     yield Memory()
 
 
-@pytest.mark.parametrize("make", [rows, Memory, made_later, lent])
+class Transacted(Memory):
+    """It writes to a copy, which takes the place of the other in one step."""
+
+    async def commit(self, settlement: Settlement) -> None:
+        before = self.held
+        self.held = list(before)
+        try:
+            await super().commit(settlement)
+        except BaseException:
+            self.held = before
+            raise
+
+
+class Apart(Transacted):
+    """It has a way for what is new, and another one for what it has."""
+
+    def write(self, item: Json) -> None:
+        raise NotImplementedError
+
+    def add(self, item: Json) -> None:
+        if self.place_of(item["id"]) == len(self.held):
+            self.held.append(item)
+
+    def save(self, item: Json) -> None:
+        self.held[self.place_of(item["id"])] = item
+
+    async def commit(self, settlement: Settlement) -> None:
+        before = self.held
+        self.held = list(before)
+        try:
+            for write in settlement.writes:
+                await checkpoint()
+                {"add": self.add, "save": self.save}[write.op](write.item)
+        except BaseException:
+            self.held = before
+            raise
+
+
+class ByTime(Transacted):
+    """It knows no places, and puts items in order by their times."""
+
+    async def items(self) -> list[Json]:
+        return sorted(self.held, key=lambda item: datetime.fromisoformat(item["created_at"]))
+
+
+class Threaded(Rows):
+    """Its thread goes on when the task that waits for it is cancelled."""
+
+    def __init__(self) -> None:
+        self.database = sqlite3.connect(":memory:", check_same_thread=False)
+        self.database.execute(
+            "CREATE TABLE items (place INTEGER PRIMARY KEY, id TEXT UNIQUE, item TEXT)"
+        )
+
+    def commit(self, settlement: Settlement) -> Any:
+        return asyncio.to_thread(super().commit, settlement)
+
+
+class Locked(Transacted):
+    """Its lock outlives no commit, whatever becomes of that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = asyncio.Lock()
+
+    async def commit(self, settlement: Settlement) -> None:
+        async with self.lock:
+            await super().commit(settlement)
+
+
+class Shielding(Transacted):
+    """It ends what it has begun, in a task of its own."""
+
+    async def commit(self, settlement: Settlement) -> None:
+        await asyncio.shield(super().commit(settlement))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [rows, lambda: rows(Threaded), Transacted, Apart, ByTime, Locked, Shielding],
+)
 def test_a_store_that_keeps_to_the_contract_passes(make: Callable[[], Any]) -> None:
     check_commit(make)
+
+
+@pytest.mark.parametrize("make", [Memory, made_later, lent])
+def test_a_store_without_transactions_passes_if_that_is_known(make: Callable[[], Any]) -> None:
+    check_commit(make, atomic=False)
+    assert "only a part of the settlement is there" in failure(check_commit, make)
 
 
 @pytest.mark.parametrize("policy", [policies.DROP, policies.SDK])
@@ -485,23 +572,16 @@ def test_the_content_of_a_marker_may_be_left_to_the_application() -> None:
     check_commit(rows, policy=policy, settlements=20)
 
 
-def test_a_store_with_transactions_is_atomic_and_a_list_is_not() -> None:
-    check_commit(rows, atomic=True)
-    assert "only a part of the settlement is there" in failure(
-        check_commit, Memory, atomic=True, settlements=200
-    )
-
-
 def test_a_store_that_fails_is_told_how() -> None:
-    class Appending(Memory):
-        async def commit(self, settlement: Settlement) -> None:
-            self.held += [write.item for write in settlement.writes]
+    class Appending(Transacted):
+        def write(self, item: Json) -> None:
+            self.held.append(item)
 
     stops = chatkit.stops(causes=["cancelled"])
     said = failure(check_commit, Appending, stops=stops)
     marker = '"The user cancelled the stream. Stop responding to the p ...'
     assert said == text(f"""
-        The store does not keep to the contract of commit. After the same commit a second time, marker_1 is there 2 times.
+        The store does not keep to the contract of commit. After the same commit a second time, marker_1, which was to be added, is there 2 times.
 
         -> Write an item in the place of the one with its id, and append it only if there is none, whether
            the write is an add or a save: INSERT ... ON CONFLICT (id) DO UPDATE does both.
@@ -531,7 +611,26 @@ class Inserting(Rows):
     SQL = "INSERT INTO items (id, item) VALUES (?, ?)"
 
 
-class Once(Memory):
+class Autocommitting(Rows):
+    """It has read all writes before it begins; and then there is no transaction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.database.isolation_level = None
+
+    def commit(self, settlement: Settlement) -> None:
+        rows = [(write.item["id"], json.dumps(write.item)) for write in settlement.writes]
+        self.database.executemany(self.SQL, rows)
+
+
+class ForgettingToRollBack(Rows):
+    def commit(self, settlement: Settlement) -> None:
+        for write in settlement.writes:
+            self.database.execute(self.SQL, (write.item["id"], json.dumps(write.item)))
+        self.database.commit()
+
+
+class Once(Transacted):
     """It remembers too early that it has committed."""
 
     committed = False
@@ -540,6 +639,23 @@ class Once(Memory):
         if not self.committed:
             self.committed = True
             await super().commit(settlement)
+
+
+class OnceForEachMarker(Apart):
+    """It knows a settlement again, and thinks that nobody else writes its items."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.committed: set[str] = set()
+
+    def add(self, item: Json) -> None:
+        self.held.append(item)
+
+    async def commit(self, settlement: Settlement) -> None:
+        ids = str([write.item["id"] for write in settlement.writes])
+        if ids not in self.committed:
+            await super().commit(settlement)
+            self.committed.add(ids)
 
 
 class Silent(Memory):
@@ -567,51 +683,169 @@ class Overwriting(Memory):
         self.held = [write.item for write in settlement.writes]
 
 
-class Sealing(Memory):
+class Backwards(Transacted):
+    async def commit(self, settlement: Settlement) -> None:
+        for write in reversed(settlement.writes):
+            await checkpoint()
+            self.write(write.item)
+
+
+class Sealing(Transacted):
     """It tidies up what is none of its business."""
 
     async def commit(self, settlement: Settlement) -> None:
         await super().commit(settlement)
-        for item in self.held:
-            if item["type"] == "task":
-                item["task"].pop("status_indicator", None)
+        self.held = [self.sealed(item) for item in self.held]
+
+    def sealed(self, item: Json) -> Json:
+        return {**item, "task": None} if item["type"] == "task" else item
 
 
-class Narrow(Memory):
+class Narrow(Transacted):
+    """It has a column for each field, and no more."""
+
+    async def put(self, items: list[Json]) -> None:
+        self.held = [self.known(item) for item in items]
+
     def write(self, item: Json) -> None:
-        super().write({name: item[name] for name in ("id", "type", "created_at")})
+        super().write(self.known(item))
+
+    def known(self, item: Json) -> Json:
+        return {name: item[name] for name in ("id", "type", "thread_id", "created_at")}
 
 
-class Talkative(Memory):
+class NarrowWhereItCommits(Narrow):
+    async def put(self, items: list[Json]) -> None:
+        self.held = list(items)
+
+
+class Talkative(Transacted):
     async def commit(self, settlement: Settlement) -> None:
         await super().commit(settlement)
         self.write(x.item("note", "hidden_context_item", content="committed"))
 
 
-class Lazy(Memory):
+class SavingAlone(Apart):
+    def add(self, item: Json) -> None:
+        pass
+
+
+class AddingAlone(Apart):
+    def save(self, item: Json) -> None:
+        pass
+
+
+class AddingWhatItHas(Apart):
+    """It takes a save for an add."""
+
+    def save(self, item: Json) -> None:
+        self.held.append(item)
+
+
+class SavingWhatIsNew(Rows):
+    """It takes an add for a save, and does not look how many rows that has changed."""
+
+    def commit(self, settlement: Settlement) -> None:
+        with self.database:
+            self.database.executemany(
+                "UPDATE items SET item = ? WHERE id = ?",
+                [(json.dumps(write.item), write.item["id"]) for write in settlement.writes],
+            )
+
+
+class ExpectingSomething(Transacted):
     async def commit(self, settlement: Settlement) -> None:
-        for write in settlement.writes:
-            if write.op == "save":
-                self.write(write.item)
+        settlement.writes[0]
+        await super().commit(settlement)
+
+
+class Impatient(Transacted):
+    """It takes its lock, and gives it back when all is well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = asyncio.Lock()
+
+    async def commit(self, settlement: Settlement) -> None:
+        await self.lock.acquire()
+        await super().commit(settlement)
+        self.lock.release()
+
+
+class Unwilling(Transacted):
+    async def put(self, items: list[Json]) -> None:
+        raise KeyError("thread")
+
+
+class Binary(Transacted):
+    async def items(self) -> Any:
+        return [json.dumps(item).encode() for item in self.held]
+
+
+PART = "only a part of the settlement is there."
+WAS = r"which was to be added,"
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: rows(Replacing), r"After a commit, \w+ is in place \d, where item_\d should be\."),
+        (lambda: rows(Replacing), r"After a commit, \w+ is in place \d, where \w+ should be\."),
         (lambda: rows(Inserting), "commit raises IntegrityError: UNIQUE constraint failed"),
+        (lambda: rows(Autocommitting), rf"met an id that no database takes in write \d, {PART}"),
+        (lambda: rows(ForgettingToRollBack), rf"that failed at write \d, {PART}"),
+        (lambda: rows(SavingWhatIsNew), rf"After a commit, \w+, {WAS} is not there\."),
+        (Memory, rf"(failed|was cancelled) at (write|await) \d, {PART}"),
         (Once, "a commit that failed at write 1, and the same commit again, "),
+        (OnceForEachMarker, rf"had reached the store before, \w+, {WAS} is there 2 times\."),
         (Silent, "After a commit that failed at write 1, and told nobody, "),
-        (InTwoSteps, r"failed at await \d, and the same commit again, .* is in place"),
         (Overwriting, "After a commit, bystander_1 is gone, and the settlement does not name it."),
-        (Sealing, "bystander_1 has changed at task.status_indicator, and nobody wrote it."),
-        (Narrow, "is not what was written, at thread_id."),
+        (Backwards, r"After a commit, \w+ is in place \d, where \w+ should be\."),
+        (Sealing, "bystander_1 has changed at task, and nobody wrote it."),
+        (Narrow, "Before any commit, items does not give what was put there, at "),
+        (
+            NarrowWhereItCommits,
+            "After a commit, msg_2 was added, and is not what was written, at content.",
+        ),
         (Talkative, "After a commit, note is there, and nobody wrote it."),
-        (Lazy, "was to be written, and is not there."),
+        (SavingAlone, rf"After a commit, \w+, {WAS} is not there\."),
+        (AddingAlone, r"After a commit, \w+ was saved, and is not what was written, at \w+"),
+        (AddingWhatItHas, r"After a commit, \w+, which was to be saved, is there 2 times\."),
+        (ExpectingSomething, "commit raises IndexError: tuple index out of range."),
+        (Unwilling, "Before any commit, put raises KeyError: 'thread'."),
+        (Binary, "Before any commit, items raises TypeError: "),
     ],
 )
 def test_each_fault_of_a_store_is_named(make: Callable[[], Any], said: str) -> None:
-    assert re.search(said, failure(check_commit, make, settlements=200))
+    assert re.search(said, failure(check_commit, make))
+
+
+def test_an_item_must_not_be_lost_on_the_way_with_transactions_or_without() -> None:
+    lost = (
+        r"failed at await \d, \w+ is gone, and the store had it\.\n\n-> Replace an item in one step"
+    )
+    said = failure(check_commit, InTwoSteps, atomic=False)
+    assert re.search(lost, said)
+
+
+def test_an_item_must_not_be_written_by_halves() -> None:
+    class ByHalves(Memory):
+        def write(self, item: Json) -> None:
+            super().write({"id": item["id"], "type": item["type"]})
+
+        async def commit(self, settlement: Settlement) -> None:
+            for write in settlement.writes:
+                self.write(write.item)
+                await checkpoint()
+                Memory.write(self, write.item)
+
+    said = failure(check_commit, ByHalves, atomic=False)
+    assert "at await 1, msg_2 is neither as it was nor as it was to be." in said
+
+
+def test_a_commit_that_waits_for_ever_is_told_so_once() -> None:
+    said = failure(check_commit, Impatient, patience=0.1)
+    assert ", and the same commit again, commit does not come to its end." in said
+    assert "-> Give back in a `finally` what a commit takes" in said
 
 
 def test_an_error_of_the_store_itself_is_the_cause() -> None:
@@ -620,18 +854,38 @@ def test_an_error_of_the_store_itself_is_the_cause() -> None:
     assert isinstance(caught.value.__cause__, sqlite3.IntegrityError)
 
 
+def test_a_timeout_of_the_store_itself_is_an_error_like_others() -> None:
+    class Slow(Transacted):
+        async def commit(self, settlement: Settlement) -> None:
+            raise TimeoutError("the database did not answer")
+
+    assert "commit raises TimeoutError: the database did not answer." in failure(check_commit, Slow)
+
+
 def test_a_store_that_is_not_empty_is_told_so() -> None:
-    store = Memory()
+    store = Transacted()
+
+    async def keep_all(items: list[Json]) -> None:
+        store.held += items
+
+    vars(store)["put"] = keep_all
+    said = failure(check_commit, lambda: store)
+    assert "put was given " in said
+    assert "-> Let make_store make an empty store each time" in said
+
+
+def test_a_store_that_works_by_chance_is_told_so() -> None:
     committed: list[Settlement] = []
 
-    async def once(settlement: Settlement) -> None:
-        if not committed:
+    class Lucky(Transacted):
+        async def commit(self, settlement: Settlement) -> None:
             committed.append(settlement)
-            raise RuntimeError("the first time only")
-        await Memory.commit(store, settlement)
+            if len(committed) == 1:
+                raise RuntimeError("the first time only")
+            await super().commit(settlement)
 
-    vars(store)["commit"] = once
-    assert "make_store must give an empty store" in failure(check_commit, lambda: store)
+    said = failure(check_commit, Lucky, stops=chatkit.stops())
+    assert "make_store must give an empty store" in said
 
 
 def test_the_checks_need_neither_hypothesis_nor_the_sdk_to_be_imported() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
@@ -14,7 +15,7 @@ import attrs
 from chatkit_reducer.settlement import Settlement, Write
 from chatkit_reducer.testing.cancellation.running import Watched
 
-__all__ = ["Cut", "CutKind", "commit_cut_off", "commit_whole"]
+__all__ = ["Commits", "Cut", "CutKind", "TookTooLong"]
 
 Commit: TypeAlias = Callable[[Settlement], Any]
 AtPoint: TypeAlias = Callable[[int], BaseException | None]
@@ -29,6 +30,9 @@ class CutKind(StrEnum):
 
     FAILING_WRITE = "failed at write"
     """`Settlement.writes` raises instead of giving this write: no event loop is needed for it."""
+    REFUSED_WRITE = "met an id that no database takes in write"
+    """This write has an id that cannot be stored as UTF-8, which the database finds out. So it also
+    fails for a store that reads all writes before it begins."""
     EXCEPTION = "failed at await"
     """What it waits for raises."""
     CANCELLATION = "was cancelled at await"
@@ -46,36 +50,105 @@ class Cut(NamedTuple):
         return f"{self.kind} {self.number}"
 
 
-async def commit_whole(commit: Commit, settlement: Settlement) -> int:
-    """Commits; how often it waited for something."""
-    waited = 0
+class TookTooLong(BaseException):
+    """A commit does not come to its end.
 
-    def count(number: int) -> None:
-        nonlocal waited
-        waited = number
-
-    result = commit(settlement)
-    if inspect.isawaitable(result):
-        await _watched(result, count)
-    return waited
+    No `Exception`, because a store may raise a `TimeoutError` of its own; and because Hypothesis
+    would look for a smaller example, for as long each time.
+    """
 
 
-async def commit_cut_off(commit: Commit, settlement: Settlement, cut: Cut) -> bool:
-    """Commits, and is cut off; whether it told so, by raising something."""
-    if cut.kind is CutKind.FAILING_WRITE:
-        values = attrs.asdict(settlement, recurse=False)
-        settlement = _FailingSettlement(**values, fails_at=cut.number)
-    try:
+class Commits:
+    """Calls a `commit`, in the event loop that runs."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._threads = _Threads()
+        asyncio.get_running_loop().set_default_executor(self._threads)
+
+    async def whole(self, commit: Commit, settlement: Settlement) -> int:
+        """Commits; how often it waited for something.
+
+        Raises:
+            TookTooLong: it does not come to its end.
+            Exception: what it raises.
+        """
+        waited = 0
+
+        def count(number: int) -> None:
+            nonlocal waited
+            waited = number
+
         result = commit(settlement)
         if inspect.isawaitable(result):
-            task = asyncio.create_task(_watched(result, partial(_cut_at, cut)))
-            await asyncio.wait({task})  # not awaited itself: a cancellation is for that task alone
-            if task.cancelled():
-                return True
-            task.result()
-    except Exception:  # noqa: BLE001  # a store may put it into an exception of its own
-        return True
-    return False
+            await self._ended(_watched(result, count))
+        return waited
+
+    async def cut_off(self, commit: Commit, settlement: Settlement, cut: Cut) -> bool:
+        """Commits, and is cut off; whether it told so, by raising something.
+
+        Raises:
+            TookTooLong: it does not come to its end.
+        """
+        before = asyncio.all_tasks()
+        told = False
+        try:
+            result = commit(_cut_settlement(settlement, cut))
+            if inspect.isawaitable(result):
+                await self._ended(_watched(result, partial(_cut_at, cut)))
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001  # whatever a store makes of it
+            told = True
+        await self._left_behind(before)
+        return told
+
+    async def _ended(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        # Not awaited itself: a cancellation is for that task alone.
+        await asyncio.wait({task}, timeout=self._patience)
+        if not task.done():
+            task.cancel()
+            raise TookTooLong
+        task.result()
+
+    async def _left_behind(self, before: set[asyncio.Task[Any]]) -> None:
+        """Waits for what goes on after it: a thread does not end when its task does."""
+        tasks = asyncio.all_tasks() - before
+        if tasks:
+            await asyncio.wait(tasks, timeout=_TASKS_TAKE)
+        threads = [asyncio.wrap_future(future) for future in self._threads.at_work]
+        if threads:
+            await asyncio.wait(threads, timeout=self._patience)
+            for thread in threads:
+                thread.cancelled() or thread.exception()  # or asyncio says that nobody asked
+
+
+_TASKS_TAKE = 0.2
+"""How long a task that a commit has begun may go on, in seconds. One that goes on for good, such as
+that of a pool of connections, is none of its work."""
+
+
+class _Threads(ThreadPoolExecutor):
+    """The threads of `asyncio.to_thread`, of which one knows whether they are at work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_work: set[Future[Any]] = set()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Begins something."""
+        future = super().submit(fn, *args, **kwargs)
+        self.at_work.add(future)
+        future.add_done_callback(self.at_work.discard)
+        return future
+
+
+# --- what fails -----------------------------------------------------------------------------------
+
+
+def _cut_settlement(settlement: Settlement, cut: Cut) -> Settlement:
+    if cut.kind not in (CutKind.FAILING_WRITE, CutKind.REFUSED_WRITE):
+        return settlement
+    return _CutSettlement(**attrs.asdict(settlement, recurse=False), cut=cut)
 
 
 def _cut_at(cut: Cut, number: int) -> BaseException | None:
@@ -109,14 +182,20 @@ class _FailingWrites(tuple[Write, ...]):
 
 
 @attrs.frozen(kw_only=True)
-class _FailingSettlement(Settlement):
-    """A settlement that cannot be read to its end."""
+class _CutSettlement(Settlement):
+    """A settlement that cannot be read, or cannot be written, to its end."""
 
-    fails_at: int
+    cut: Cut
 
     @property
     def writes(self) -> tuple[Write, ...]:
         """As far as they can be had."""
-        writes = _FailingWrites(Settlement.writes.__get__(self))
-        writes.fails_at = self.fails_at
-        return writes
+        writes = list(Settlement.writes.__get__(self))
+        if self.cut.kind is CutKind.REFUSED_WRITE:
+            place = self.cut.number - 1
+            # Half of a surrogate pair: legal in JSON and in Python, and no UTF-8 is made of it.
+            writes[place] = Write(writes[place].op, {**writes[place].item, "id": "\ud800"})
+            return tuple(writes)
+        failing = _FailingWrites(writes)
+        failing.fails_at = self.cut.number
+        return failing

@@ -44,5 +44,6 @@ def for_all(values: SearchStrategy[T], check: Callable[[T], object], examples: i
     except Flaky as error:
         raise AssertionError(
             "The same example fails at one time and passes at another. What is checked must begin "
-            "anew each time: make_store must give an empty store, for example."
+            "anew each time, and not hang on time or chance: make_store must give an empty store, "
+            "for example, and a policy must decide alike each time."
         ) from error

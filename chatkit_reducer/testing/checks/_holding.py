@@ -1,0 +1,142 @@
+"""What is wrong with what a store holds, and what to do about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from chatkit_reducer.comparison import differences, path_text
+from chatkit_reducer.events import Json
+from chatkit_reducer.testing.checks._cases import Case
+
+__all__ = [
+    "AS_IT_COMES",
+    "FIRST_TIME",
+    "PLAIN",
+    "RELEASE",
+    "UPSERT",
+    "half_written",
+    "problem_with",
+    "problem_with_put",
+]
+
+UPSERT = (
+    "Write an item in the place of the one with its id, and append it only if there is none, "
+    "whether the write is an add or a save: INSERT ... ON CONFLICT (id) DO UPDATE does both."
+)
+FIRST_TIME = (
+    "See the exception above. commit is also called when there is nothing to write; and items may "
+    "be of a type, and have fields, that you have never heard of. If the store cannot keep these, "
+    "pass stops=strategies.stops(streams=strategies.streams(unknown=False))."
+)
+_ALL = (
+    "Carry out all of settlement.writes: an add is an item that the store does not have yet, a "
+    "save takes the place of the copy that it has. Each is the whole item. If something fails, "
+    "raise it; and let a second commit write everything anew, whatever the first one has done."
+)
+_TRANSACTION = (
+    "Do all writes in one transaction, take it back if anything is raised, raise that again, and "
+    "let a second commit write everything anew. If the store has no transactions, pass "
+    "atomic=False: then each item for itself has to be whole."
+)
+_IN_ONE_STEP = (
+    "Replace an item in one step. Between two steps, such as a delete and an insert, it is lost "
+    "when the second one fails."
+)
+_PLACE = (
+    "What is new goes to the end, and what was there keeps its place: an UPDATE keeps it, a delete "
+    "and an insert do not, nor does INSERT OR REPLACE. Read the items in that order."
+)
+AS_IT_COMES = (
+    "Keep the whole item, with types and fields that you have never heard of, and give the items "
+    "in the order in which they came. If the store cannot keep what is unknown, pass "
+    "stops=strategies.stops(streams=strategies.streams(unknown=False))."
+)
+PLAIN = "Let it give all items of the thread, in order, as mappings of plain ChatKit JSON."
+_EMPTY = "Let make_store make an empty store each time: a new file, or a new table."
+_UNTOUCHED = "Touch nothing but the items in settlement.writes, and no field of any other."
+RELEASE = (
+    "Give back in a `finally` what a commit takes, such as a lock, a connection or a transaction: "
+    "the commit before it may have failed. If it only needs longer, pass patience=..."
+)
+
+
+# --- what is wrong --------------------------------------------------------------------------------
+
+Problem: TypeAlias = tuple[str, str]
+"""What is wrong, and what to do about it."""
+
+
+def problem_with(case: Case, found: list[Json]) -> Problem | None:
+    """What is wrong with what the store holds when all is written."""
+    expected = {item["id"]: item for item in case.after}
+    ops = {write.item["id"]: write.op for write in case.settlement.writes}
+    times = Counter(item.get("id") for item in found)
+    for item_id in {**expected, **times}:
+        op = ops.get(item_id)
+        name = item_id if op is None else f"{item_id}, which was to be {_DONE[op]},"
+        if times[item_id] > 1:
+            return f"{name} is there {times[item_id]} times", UPSERT
+        if item_id not in expected:
+            return f"{name} is there, and nobody wrote it", _UNTOUCHED
+        if not times[item_id]:
+            if op is None:
+                return f"{name} is gone, and the settlement does not name it", _UNTOUCHED
+            return f"{name} is not there", _ALL
+    return _problem_with_content(expected, found, ops) or _problem_with_order(case, found)
+
+
+_DONE = {"add": "added", "save": "saved"}
+
+
+def _problem_with_content(
+    expected: dict[str, Json], found: list[Json], ops: Mapping[str, str]
+) -> Problem | None:
+    for item in found:
+        item_id = item["id"]
+        different = differences(expected[item_id], item)
+        if different:
+            where = path_text(different[0].path)
+            if item_id in ops:
+                done = _DONE[ops[item_id]]
+                return f"{item_id} was {done}, and is not what was written, at {where}", _ALL
+            return f"{item_id} has changed at {where}, and nobody wrote it", _UNTOUCHED
+    return None
+
+
+def _problem_with_order(case: Case, found: list[Json]) -> Problem | None:
+    for place, (right, item) in enumerate(zip(case.after, found, strict=True), 1):
+        if right["id"] != item["id"]:
+            return f"{item['id']} is in place {place}, where {right['id']} should be", _PLACE
+    return None
+
+
+def problem_with_put(case: Case, found: list[Json]) -> Problem | None:
+    if len(found) > len(case.before):
+        return f"items gives {len(found)}, and put was given {len(case.before)}", _EMPTY
+    different = differences(case.before, found)
+    if not different:
+        return None
+    where = path_text(different[0].path)
+    return f"items does not give what was put there, at {where}", AS_IT_COMES
+
+
+def half_written(case: Case, found: list[Json], *, atomic: bool) -> Problem | None:
+    """What is wrong with what the store holds when a commit has failed."""
+    if atomic:
+        is_whole = not differences(found, case.before) or not differences(found, case.after)
+        return None if is_whole else ("only a part of the settlement is there", _TRANSACTION)
+    before, after = ({item["id"]: item for item in items} for items in (case.before, case.after))
+    copies = Counter(item.get("id") for item in found)
+    for item_id in before:
+        if not copies[item_id]:
+            return f"{item_id} is gone, and the store had it", _IN_ONE_STEP
+    for item in found:
+        item_id = item.get("id")
+        if copies[item_id] > 1:
+            return f"{item_id} is there {copies[item_id]} times", UPSERT
+        known = [items[item_id] for items in (before, after) if item_id in items]
+        if all(differences(copy, item) for copy in known):
+            return f"{item_id} is neither as it was nor as it was to be", _IN_ONE_STEP
+    return None
