@@ -20,13 +20,14 @@ import pytest
 from anyio.lowlevel import checkpoint
 from hypothesis import HealthCheck, given, settings
 
-from chatkit_reducer import Policy, Settlement, policies, settle
-from chatkit_reducer.codec import to_json
-from chatkit_reducer.events import Event, Json, UnknownUpdate
+from chatkit_reducer import Policy, Settlement, fold, policies, settle
+from chatkit_reducer.codec import encode, to_json
+from chatkit_reducer.events import Event, Json, ThreadItemDone, UnknownUpdate
 from chatkit_reducer.policy import Marker, Row
+from chatkit_reducer.supervise import supervise
 from chatkit_reducer.testing import examples as x
 from chatkit_reducer.testing import strategies as chatkit
-from chatkit_reducer.testing.cancellation import Exchange, Way
+from chatkit_reducer.testing.cancellation import Backend, Exchange, Way
 from chatkit_reducer.testing.checks import (
     Flaw,
     check_commit,
@@ -41,7 +42,7 @@ with warnings.catch_warnings():
     from chatkit.server import ChatKitServer
 
     from chatkit_reducer.integrations.openai_chatkit import ReducerChatKitServer, event_to_sdk
-    from chatkit_reducer.testing.chatkit_server import server_exchange
+    from chatkit_reducer.testing.chatkit_server import SuspendingStore, server_exchange
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Direct usage of named widget classes:DeprecationWarning"
@@ -93,6 +94,8 @@ async def later() -> AsyncIterator[Any]:
         lambda: [event_to_sdk(event) for event in ANSWER],
         lambda: [json.dumps(to_json(event)) for event in ANSWER],
         lambda: [b"data: " + json.dumps(to_json(event)).encode() + b"\n\n" for event in ANSWER],
+        lambda: "".join(f"data: {json.dumps(to_json(event))}\n\n" for event in ANSWER),
+        lambda: lambda: b"".join(b"data: " + encode(event) + b"\n\n" for event in ANSWER),
     ],
 )
 def test_a_producer_may_be_anything_that_gives_events(make: Callable[[], Any]) -> None:
@@ -122,7 +125,7 @@ def test_items_of_an_earlier_answer_are_known() -> None:
     )
 
 
-def test_a_report_has_the_first_flaws_in_full_and_all_in_order() -> None:
+def test_a_report_has_the_first_flaw_of_each_kind_in_full_and_all_in_order() -> None:
     changing = to_json(x.added(x.message("q", "hi")))
 
     def flawed() -> Iterator[Any]:
@@ -156,10 +159,21 @@ def test_a_report_has_the_first_flaws_in_full_and_all_in_order() -> None:
               calls, or put in a copy.
 
         4. changed later, at event 5: it had changed when the next one came
+           item.content[0].text was "hi" when it was sent, and is "ho" now
+           -> Send a copy: model_copy(deep=True), or copy.deepcopy. Whoever still has the event, in a queue
+              or in a log, has another one now.
+
         5. out of order, at event 6: content_index is 3, of 1 parts
+           -> Count parts, citations and tasks from 0, and leave no number out.
+
         6. no event, at the end: what came is 7
+           -> Yield events of chatkit.types or chatkit_reducer.events, JSON mappings, or JSON text.
+
         7. no event, at the end: `type` is missing or no string - at `$`
+
         8. left pending, at the end: assistant_message q is not done when the stream ends
+           -> Send `thread.item.done` with the whole item, or `thread.item.removed`. Until then a client
+              shows it as still being written, and no store has it.
 
         All events:
           0  thread.item.added                          assistant_message m: content []
@@ -212,7 +226,35 @@ CARD = {"type": "Card", "children": [{"type": "Text", "id": "t", "value": "a"}]}
         (
             [x.added(x.workflow("w")), x.task_added("w", x.task("A"), 1),
              x.done(x.workflow("w", "A"))],
-            "1. does not fit, at event 1: task_index 1 is past the end of 0 tasks",
+            "1. out of order, at event 1: task_index 1 is past the end of 0 tasks",
+        ),
+        (
+            [x.added(x.workflow("w", "A")), x.task_updated("w", x.task("B"), 1),
+             x.done(x.workflow("w", "A"))],
+            "1. does not fit, at event 1: task_index 1 is past the end of 1 tasks",
+        ),
+        (
+            [x.added(HELLO), x.text_delta("m", "!", -1), x.done(HELLO)],
+            "1. out of order, at event 1: content_index -1 is negative",
+        ),
+        (
+            [x.added(HELLO), x.text_delta("m", "!", 5_000), x.done(HELLO)],
+            "1. out of order, at event 1: content_index 5000 is too far past the end of 1 parts",
+        ),
+        (
+            [x.added(x.message("m")), x.text_delta("m", "Hel"), x.part_done("m", x.part("Hello")),
+             x.done(HELLO)],
+            """1. does not add up, at event 2: content[0].text is not what the updates add up to
+   the updates say: "Hel"
+   this event says: "Hello\"""",
+        ),
+        (
+            [x.done(HELLO), x.done(x.message("m", "Good bye"))],
+            "1. not unique, at event 1: the item was done already, at event 0",
+        ),
+        (
+            [x.added(HELLO), x.done(x.widget("m", CARD))],
+            "1. not unique, at event 1: m is the id of an item of type assistant_message",
         ),
         (
             [x.added(x.widget("w", CARD)), x.done(x.widget("w", {"type": "Card"}))],
@@ -277,10 +319,41 @@ def test_an_event_that_changes_much_later_is_found_in_the_end() -> None:
     ]
 
 
+def test_an_event_that_is_none_any_more_has_changed() -> None:
+    event = to_json(ANSWER[0])
+
+    def producer() -> Iterator[Any]:
+        yield event
+        event.clear()
+        yield from ANSWER[1:]
+
+    assert one_flaw_of(producer).splitlines() == [
+        "1. changed later, at event 0: it had changed when the next one came",
+        "   it is no event any more",
+    ]
+
+
+def test_one_event_is_a_stream_too() -> None:
+    said = one_flaw_of(to_json(ANSWER[0]))
+    assert said == (
+        "1. left pending, at the end: assistant_message m is not done when the stream ends"
+    )
+
+
+def test_a_flaw_that_comes_a_hundred_times_hides_no_other() -> None:
+    strangers = [x.text_delta("n", "?") for _ in range(100)]
+    said = failure(check_producer, [*strangers, x.added(HELLO)])
+    assert said.count("the thread has no such item") == 19
+    assert "\n1. " in said
+    assert "\n20. left pending, at the end: " in said
+    assert "\n(81 more)\n" in said
+
+
 def test_what_is_known_can_be_left_out() -> None:
     events = [x.added(HELLO)]
     assert check_producer(events, ignore=[Flaw.LEFT_PENDING]) == events
     assert check_producer(events, ignore=["left pending"]) == events
+    assert check_producer(events, ignore=Flaw.LEFT_PENDING) == events
     with pytest.raises(ValueError, match="'mess' is not a valid Flaw"):
         check_producer(events, ignore=["mess"])
 
@@ -389,13 +462,77 @@ def test_other_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert {record.exc_info[0] for record in caplog.records if record.exc_info} == {IndexError}
 
 
-def test_any_other_server_is_checked_by_its_exchanges() -> None:
+def test_a_server_of_the_sdk_is_made_anew_each_time() -> None:
+    wrong: Any = Keeping(SuspendingStore())
+    with pytest.raises(TypeError, match="Keeping is a server, and each exchange needs a new one"):
+        check_server(wrong)
+    with pytest.raises(TypeError, match="must make an Exchange, and not Keeping: one that makes"):
+        check_server(lambda: wrong)
+
+
+def test_a_server_of_the_sdk_needs_asyncio() -> None:
+    with pytest.raises(ValueError, match="a server of the SDK runs on asyncio, and not on trio"):
+        check_server(Keeping, backend="trio")
+
+
+def test_an_exchange_of_a_server_of_the_sdk_will_do() -> None:
     def exchange() -> Exchange:
         return server_exchange(Keeping)
 
     check_server(exchange, ways=["break"])
     with pytest.raises(TypeError, match="an Exchange has its own policy"):
         check_server(exchange, policy=policies.KEEP)
+
+
+class Dictionary:
+    """The store of a server without the SDK."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Json] = {}
+
+    async def commit(self, settlement: Settlement) -> None:
+        for write in settlement.writes:
+            await checkpoint()
+            self.held[write.item["id"]] = write.item
+
+    async def forget(self, settlement: Settlement) -> None:
+        await checkpoint()
+
+    async def send(self, event: Event) -> None:
+        if isinstance(event, ThreadItemDone):
+            self.held[event.item["id"]] = event.item
+        await checkpoint()
+
+    def exchange(self, commit: Callable[[Settlement], Any]) -> Exchange:
+        events = [*ANSWER, x.added(x.message("n")), x.text_delta("n", "Good bye")]
+        return Exchange(
+            events=lambda: supervise(answering(events), commit, policy=policies.KEEP),
+            stored=lambda: list(self.held.values()),
+            policy=policies.KEEP,
+            send=self.send,
+        )
+
+
+def supervised() -> Exchange:
+    store = Dictionary()
+    return store.exchange(store.commit)
+
+
+def forgetful_exchange() -> Exchange:
+    store = Dictionary()
+    return store.exchange(store.forget)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_server_of_any_other_make_is_checked_by_its_exchanges(backend: Backend) -> None:
+    report = check_server(supervised, backend=backend)
+    assert report.points[Way.SCOPE_CANCEL] > 12
+    said = failure(check_server, forgetful_exchange, backend=backend, ways=["scope cancel"])
+    assert said.startswith("forgetful_exchange was stopped at ")
+    assert "\n\nlost: scope cancel at point " in said
+    assert "Any other: put\n   `supervise` around the events" in said
+    said = failure(check_server, lambda: forgetful_exchange(), backend=backend, ways=["break"])
+    assert said.startswith("The server was stopped at ")
 
 
 # --- stores ---------------------------------------------------------------------------------------
@@ -797,18 +934,24 @@ WAS = r"which was to be added,"
         (Memory, rf"(failed|was cancelled) at (write|await) \d, {PART}"),
         (Once, "a commit that failed at write 1, and the same commit again, "),
         (OnceForEachMarker, rf"had reached the store before, \w+, {WAS} is there 2 times\."),
-        (Silent, "After a commit that failed at write 1, and told nobody, "),
+        (
+            Silent,
+            r"failed at write 1, and told nobody, .*\n\n-> Raise what fails, and do not only log",
+        ),
         (Overwriting, "After a commit, bystander_1 is gone, and the settlement does not name it."),
         (Backwards, r"After a commit, \w+ is in place \d, where \w+ should be\."),
-        (Sealing, "bystander_1 has changed at task, and nobody wrote it."),
+        (Sealing, "bystander_1 was not written, and has changed at task: null instead of {"),
         (Narrow, "Before any commit, items does not give what was put there, at "),
         (
             NarrowWhereItCommits,
-            "After a commit, msg_2 was added, and is not what was written, at content.",
+            "After a commit, msg_2 was added, and is not what was written, at content: null",
         ),
         (Talkative, "After a commit, note is there, and nobody wrote it."),
         (SavingAlone, rf"After a commit, \w+, {WAS} is not there\."),
-        (AddingAlone, r"After a commit, \w+ was saved, and is not what was written, at \w+"),
+        (
+            AddingAlone,
+            r"After a commit, \w+ was saved, and is not what was written, at [\w.]+\[1\]: null",
+        ),
         (AddingWhatItHas, r"After a commit, \w+, which was to be saved, is there 2 times\."),
         (ExpectingSomething, "commit raises IndexError: tuple index out of range."),
         (Unwilling, "Before any commit, put raises KeyError: 'thread'."),
@@ -888,6 +1031,17 @@ def test_a_store_that_works_by_chance_is_told_so() -> None:
     assert "make_store must give an empty store" in said
 
 
+def test_the_public_names_are_these() -> None:
+    from chatkit_reducer.testing import checks
+
+    made_here = {
+        name
+        for name, value in vars(checks).items()
+        if getattr(value, "__module__", "").startswith(checks.__name__)
+    }
+    assert sorted(made_here) == checks.__all__
+
+
 def test_the_checks_need_neither_hypothesis_nor_the_sdk_to_be_imported() -> None:
     code = (
         "import sys; sys.modules.update(hypothesis=None, chatkit=None);"
@@ -938,6 +1092,39 @@ def test_a_policy_that_says_nothing_is_told_so() -> None:
     assert "   it says None\n" in failure(check_policy, policy)
 
 
+def test_a_policy_that_changes_its_mind_is_told_so() -> None:
+    class Moody(Policy):
+        def row_for(self, case: Any) -> Row:
+            moods.append(case)
+            return self.rows[len(moods) % 2]
+
+    moods: list[Any] = []
+    policy = Moody(name="moody", rows=policies.KEEP.rows)
+    said = failure(check_policy, policy)
+    assert said.startswith("The policy 'moody' decides in two ways about this case: item ")
+    assert "\n   at first: * | * | partial | * -> persist: People saw it" in said
+    assert "\n   the next time: * | * | complete | * -> persist: It was done" in said
+    assert "-> Let it look at nothing but the case." in said
+
+
+def settling_what_is_stored(state: Any, **options: Any) -> Any:
+    """Whatever is in a thread that was loaded, it writes once more."""
+    settlement = settle(state, **options)
+    if "delivered" in options:
+        return settlement
+    rows = settle(fold([x.added(item.to_json()) for item in state.items.values()]), **options)
+    return attrs.evolve(settlement, verdicts=rows.verdicts)
+
+
+def test_what_was_settled_is_settled() -> None:
+    said = failure(check_policy, policies.KEEP, settle=settling_what_is_stored)
+    assert said.startswith(
+        "The policy 'keep' finds something to settle in a thread that was settled and loaded again."
+    )
+    assert "\nThen there is\n  " in said
+    assert said.endswith("-> Settle what is in flight, and nothing that is stored.")
+
+
 def running_on(*args: Any, **options: Any) -> Settlement:
     """It persists items as they are, whatever they claim."""
     settlement = settle(*args, **options)
@@ -950,7 +1137,7 @@ def test_what_is_persisted_must_not_claim_to_run() -> None:
     stops = chatkit.stops(streams=workflows, causes=["cancelled"], in_doubt=False)
     pending = stops.filter(lambda stop: bool(stop.state.pending))
     said = failure(check_policy, policies.KEEP, settle=running_on, stops=pending, streams=500)
-    assert said.startswith("The policy 'keep' persists something that claims to be running, and")
+    assert said.startswith("The policy 'keep' stores something that claims to be running, and")
     assert "To be stored is workflow item_1: " in said
     assert said.endswith("-> Persist `verdict.sealed`, and not `verdict.item`.")
 

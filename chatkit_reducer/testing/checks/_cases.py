@@ -152,7 +152,7 @@ def _small_stops() -> Iterator[StoppedStream]:
     looking, looked = (x.workflow("wf_1", *titles) for titles in (["Look"], ["Look", "Write"]))
     more = x.task_added("wf_1", x.task("Write"), 1)
     said = x.message("msg_2", "Soup")
-    begun = [x.added(said), x.text_delta("msg_2", ", says the menu.")]
+    begun: list[Event] = [x.added(said), x.text_delta("msg_2", ", says the menu.")]
     # `commit` is called however a stream ends: mostly there is nothing to write.
     yield _stop([x.done(asked)], Cause.ENDED)
     yield _stop([x.done(asked), *begun], Cause.FAILED)

@@ -28,6 +28,7 @@ from chatkit_reducer.testing.checks._holding import (
     FIRST_TIME,
     PLAIN,
     RELEASE,
+    TELL,
     UPSERT,
     half_written,
     problem_with,
@@ -193,6 +194,7 @@ class _Trying:
             else:
                 when = f"{when}, and told nobody"
                 problem = problem_with(case, found)
+                problem = problem and (problem[0], TELL)
             if problem is not None:
                 raise _Broken(case, when, *problem, found)
             await self._commit(store, case, commits, f"{when}, and the same commit again")

@@ -19,11 +19,12 @@ class Flaw(StrEnum):
     DOES_NOT_FIT = "does not fit"
     """An event is about something that is not there: an item, a part, a task, a component."""
     NOT_UNIQUE = "not unique"
-    """Something came a second time: an item, the end of an item, a task at its very place."""
+    """Something came a second time: an item, its id for another one, the end of an item, a task at
+    its very place."""
     OUT_OF_ORDER = "out of order"
-    """An index leaves a gap, or begins a part again that has a text."""
+    """An index leaves a gap, is negative, or begins a part again that has a text."""
     DOES_NOT_ADD_UP = "does not add up"
-    """The updates of an item make something else than its `done` says."""
+    """The updates of an item make something else than its `done` says, or that of its part."""
     CHANGED_LATER = "changed later"
     """An event was changed after it had been sent."""
     FAILED = "failed"
@@ -46,7 +47,7 @@ ADVICE: Mapping[Flaw, str] = MappingProxyType(
             "came twice, the item was put into a queue and changed before it was sent: wait "
             "between the two calls, or put in a copy."
         ),
-        Flaw.OUT_OF_ORDER: "Count parts and citations from 0, and leave no number out.",
+        Flaw.OUT_OF_ORDER: "Count parts, citations and tasks from 0, and leave no number out.",
         Flaw.DOES_NOT_ADD_UP: (
             "Send an update for each change. People see what the updates say until the item is "
             "done, and that is what is kept if the answer is stopped."

@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from chatkit_reducer.comparison import differences, path_text
+from chatkit_reducer.comparison import Difference, differences, path_text
 from chatkit_reducer.events import Json
 from chatkit_reducer.testing.checks._cases import Case
+from chatkit_reducer.testing.checks._words import two_sides
 
 __all__ = [
     "AS_IT_COMES",
     "FIRST_TIME",
     "PLAIN",
     "RELEASE",
+    "TELL",
     "UPSERT",
     "half_written",
     "problem_with",
@@ -31,9 +33,18 @@ FIRST_TIME = (
     "pass stops=strategies.stops(streams=strategies.streams(unknown=False))."
 )
 _ALL = (
-    "Carry out all of settlement.writes: an add is an item that the store does not have yet, a "
-    "save takes the place of the copy that it has. Each is the whole item. If something fails, "
-    "raise it; and let a second commit write everything anew, whatever the first one has done."
+    "Carry out all of settlement.writes, each under the id that it has: an add is an item that the "
+    "store does not have yet, a save takes the place of the copy that it has. (settlement.persist "
+    "lacks the marker.) And let a second commit write everything anew, whatever the first has done."
+)
+_WHOLE = (
+    "Keep the whole item, as it comes. A save takes the place of the copy that the store has; "
+    "INSERT OR IGNORE and ON CONFLICT DO NOTHING leave that as it is. If the store cannot keep "
+    "what is unknown, pass stops=strategies.stops(streams=strategies.streams(unknown=False))."
+)
+TELL = (
+    "Raise what fails, and do not only log it: whoever calls commit has the settlement, and can "
+    "keep it, or commit it again."
 )
 _TRANSACTION = (
     "Do all writes in one transaction, take it back if anything is raised, raise that again, and "
@@ -97,11 +108,11 @@ def _problem_with_content(
         item_id = item["id"]
         different = differences(expected[item_id], item)
         if different:
-            where = path_text(different[0].path)
+            where = _difference(different[0])
             if item_id in ops:
                 done = _DONE[ops[item_id]]
-                return f"{item_id} was {done}, and is not what was written, at {where}", _ALL
-            return f"{item_id} has changed at {where}, and nobody wrote it", _UNTOUCHED
+                return f"{item_id} was {done}, and is not what was written, {where}", _WHOLE
+            return f"{item_id} was not written, and has changed {where}", _UNTOUCHED
     return None
 
 
@@ -118,8 +129,12 @@ def problem_with_put(case: Case, found: list[Json]) -> Problem | None:
     different = differences(case.before, found)
     if not different:
         return None
-    where = path_text(different[0].path)
-    return f"items does not give what was put there, at {where}", AS_IT_COMES
+    return f"items does not give what was put there, {_difference(different[0])}", AS_IT_COMES
+
+
+def _difference(difference: Difference) -> str:
+    right, found = two_sides(difference.before, difference.after)
+    return f"at {path_text(difference.path)}: {found} instead of {right}"
 
 
 def half_written(case: Case, found: list[Json], *, atomic: bool) -> Problem | None:

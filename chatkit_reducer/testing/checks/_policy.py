@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from chatkit_reducer.items import ItemState
 from chatkit_reducer.policy import Case, Policy, Row, cases_of
 from chatkit_reducer.settlement import settle as our_settle
+from chatkit_reducer.state import ThreadState
 from chatkit_reducer.testing import laws
 from chatkit_reducer.testing.checks._examples import for_all
 from chatkit_reducer.testing.checks._words import advice, event_lines, item_line, message
+from chatkit_reducer.testing.laws._settling import stored_in
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -31,11 +35,15 @@ def check_policy(
         def test_our_policy():
             check_policy(our_policy)
 
-    It decides about every item that there can be; once it is carried out, a client shows what the
-    store holds; and nothing that is persisted still claims to be running. A table cannot go wrong
-    there by itself: this is for a policy with code of its own in it, and for another `settle`.
-    Whether the decisions are the right ones, only `given(...).when(...).ends(...).then(...)` can
-    say: see `chatkit_reducer.testing.scenarios`.
+    * It is total: it decides about every item that there can be, and alike each time it is asked.
+    * It converges: once it is carried out, a client shows what the store holds. When the thread is
+      loaded again, there is nothing left to settle.
+    * It is sealed: nothing that is written claims to be running still.
+
+    A table cannot go wrong there: `Policy` refuses one that leaves a case open, and the rest is the
+    work of `settle`. So this is for a policy with code of its own in it (a subclass with another
+    `row_for`), and for another `settle`. Whether the decisions are the right ones, only
+    `given(...).when(...).ends(...).then(...)` can say: see `chatkit_reducer.testing.scenarios`.
 
     Args:
         policy: the policy.
@@ -44,8 +52,8 @@ def check_policy(
         streams: how many are tried.
 
     Raises:
-        AssertionError: it leaves a case open, or client and store do not agree, or something still
-            claims to run; it shows the shortest stream.
+        AssertionError: it leaves a case open, or decides otherwise the second time, or client and
+            store do not agree, or something still claims to run; it shows the shortest stream.
     """
     from chatkit_reducer.testing import strategies
 
@@ -74,6 +82,18 @@ def _check_case(policy: Policy, case: Case) -> None:
         raise AssertionError(_open(policy, case, repr(error))) from error
     if not isinstance(row, Row):
         raise AssertionError(_open(policy, case, f"it says {row!r}"))  # noqa: TRY004  # a verdict
+    again = policy.row_for(case)
+    if again != row:
+        raise AssertionError(
+            message(
+                f"The policy {policy.name!r} decides in two ways about this case: {case}.\n"
+                f"   at first: {row}\n   the next time: {again}",
+                advice(
+                    "Let it look at nothing but the case. It is asked more than once about a "
+                    "stream, and what is written and what is told have to agree."
+                ),
+            )
+        )
 
 
 def _open(policy: Policy, case: Case, instead: str) -> str:
@@ -89,17 +109,53 @@ def _check_stop(stop: StoppedStream, *, policy: Policy, settle: laws.Settle) -> 
     for law in (laws.settle_is_total, laws.client_and_store_converge):
         law(stop.events, policy=policy, cause=stop.cause, written=written, settle=settle)
     settlement = settle(stop.state, policy=policy, cause=stop.cause, delivered=stop.delivered)
-    for item in settlement.persist:
-        if item.id in stop.state.pending and item.sealed() != item:
-            raise AssertionError(
-                message(
-                    f"The policy {policy.name!r} persists something that claims to be running, "
-                    "and nothing runs any more. The shortest example:",
-                    [f"{stop.cause} after these events:", *event_lines(stop.events)],
-                    f"To be stored is {item_line(item.to_json())}",
-                    advice("Persist `verdict.sealed`, and not `verdict.item`."),
-                )
+    running = next(_running(stop, settlement), None)
+    if running is not None:
+        raise AssertionError(
+            _shown(
+                policy,
+                "stores something that claims to be running, and nothing runs any more",
+                stop,
+                f"To be stored is {item_line(running.to_json())}",
+                "Persist `verdict.sealed`, and not `verdict.item`.",
             )
+        )
+    # What a store has is done: nothing is in flight when a thread comes from there.
+    stored = {item["id"]: item for item in stored_in(stop.delivered).values()}
+    stored.update((write.item["id"], write.item) for write in settlement.writes)
+    loaded = ThreadState.from_items(stored.values())
+    again = settle(loaded, policy=policy, cause=stop.cause)
+    if again.writes or again.events:
+        lines = [f"{write.op} {item_line(write.item)}" for write in again.writes]
+        raise AssertionError(
+            _shown(
+                policy,
+                "finds something to settle in a thread that was settled and loaded again",
+                stop,
+                "\n".join(
+                    ["Then there is", *map("  {}".format, lines), *event_lines(again.events)]
+                ),
+                "Settle what is in flight, and nothing that is stored.",
+            )
+        )
+
+
+def _running(stop: StoppedStream, settlement: Any) -> Iterator[ItemState]:
+    """What is to be stored, and claims to be running though nothing runs any more."""
+    persisted = {item.id: item for item in settlement.persist if item.id in stop.state.pending}
+    written = [write.item for write in settlement.writes if write.item["id"] in persisted]
+    for item in [*persisted.values(), *ThreadState.from_items(written).items.values()]:
+        if item.sealed() != item:
+            yield item
+
+
+def _shown(policy: Policy, problem: str, stop: StoppedStream, what: str, what_to_do: str) -> str:
+    return message(
+        f"The policy {policy.name!r} {problem}. The shortest example:",
+        [f"{stop.cause} after these events:", *event_lines(stop.events)],
+        what,
+        advice(what_to_do),
+    )
 
 
 def _described(policy: Policy, broken: laws.LawBroken) -> str:

@@ -38,7 +38,8 @@ __all__ = ["check_producer"]
 Produced: TypeAlias = AsyncIterable[Any] | Iterable[Any]
 Producer: TypeAlias = Produced | Callable[[], Produced | Awaitable[Produced]]
 
-_MOST_IN_FULL = 3
+_MOST = 20
+_MOST_CHANGES = 3
 
 
 def check_producer(
@@ -61,20 +62,20 @@ def check_producer(
     Args:
         make_events: the events, asynchronous or not, or a callable that makes them, or an awaitable
             of them; it is called inside of the event loop. Events of the SDK or of this package,
-            JSON mappings or texts, or frames of server-sent events.
+            JSON mappings or texts, or frames of server-sent events; also all of these in one text.
         stored: the items of the thread before, as plain ChatKit JSON.
         ignore: what is known, and cannot be helped.
-        patience: how long the whole may take, in seconds.
+        patience: how long an asynchronous producer may take in all, in seconds.
         backend: the event loop for an asynchronous producer.
 
     Returns:
         The events, as they were when they were sent.
 
     Raises:
-        AssertionError: something is wrong; it lists all that is, the first ones in full.
+        AssertionError: something is wrong; it lists what is, the first of each kind in full.
         Exception: what the producer itself raises.
     """
-    ignored = {Flaw(flaw) for flaw in ignore}
+    ignored = {Flaw(flaw) for flaw in ([ignore] if isinstance(ignore, str) else ignore)}
     sent = _Sent(stored)
     try:
         if isinstance(make_events, Iterable) and not callable(make_events):
@@ -122,7 +123,8 @@ class _Sent:
         self._changed: dict[int, Found] = {}
 
     def take_all(self, values: Iterable[Any]) -> None:
-        for value in values:
+        one = isinstance(values, str | bytes | bytearray | Mapping)
+        for value in [values] if one else values:
             self.take(value)
 
     def take(self, value: Any) -> None:
@@ -152,7 +154,10 @@ class _Sent:
         value, before = self._kept[place]
         if place in self._changed:
             return
-        now = _texts(value)
+        try:
+            now = _texts(value)
+        except (TypeError, ValueError):
+            now = []  # it is no event any more
         if now != before:
             position = sum(len(texts) for _, texts in self._kept[:place])
             self._changed[place] = Found(
@@ -169,20 +174,31 @@ def _texts(value: Any) -> list[bytes]:
 
 
 def _changes(before: list[bytes], now: list[bytes]) -> Iterator[str]:
+    if not now:
+        yield "it is no event any more"
+        return
     sent, kept = ([json.loads(text) for text in texts] for texts in (before, now))
-    for each in differences(sent, kept)[:_MOST_IN_FULL]:
+    for each in differences(sent, kept)[:_MOST_CHANGES]:
         place, (was, became) = path_text(each.path[1:]), two_sides(each.before, each.after)
         yield f"{place} was {was} when it was sent, and is {became} now"
 
 
 def _described(found: list[Found], events: list[Event]) -> str:
-    count = counted(len(found), "flaw")
-    shown = [_in_full(number, each, events) for number, each in enumerate(found[:_MOST_IN_FULL], 1)]
-    rest = [_headline(n, each, events) for n, each in enumerate(found[_MOST_IN_FULL:], 4)]
+    # The first of each kind in full: one that comes a hundred times must not hide another.
+    first = {each.flaw: place for place, each in reversed(list(enumerate(found)))}.values()
+    others = [place for place in range(len(found)) if place not in first]
+    shown = sorted([*first, *others[: _MOST - len(first)]])
+    sections: list[list[str]] = [[]]
+    for number, place in enumerate(shown, 1):
+        if place in first:
+            sections += [_in_full(number, found[place], events), []]
+        else:
+            sections[-1].append(_headline(number, found[place], events))
+    if len(found) > len(shown):
+        sections.append([f"({len(found) - len(shown)} more)"])
     return message(
-        f"The producer sent {counted(len(events), 'event')} with {count}.",
-        *shown,
-        rest,
+        f"The producer sent {counted(len(events), 'event')} with {counted(len(found), 'flaw')}.",
+        *sections,
         _all(events),
     )
 

@@ -24,6 +24,7 @@ from chatkit_reducer.events import (
     WorkflowTaskAdded,
 )
 from chatkit_reducer.items import AssistantMessage, Workflow
+from chatkit_reducer.items.assistant_message import MAX_PADDING
 from chatkit_reducer.json_values import same_json
 from chatkit_reducer.lifecycle import Phase
 from chatkit_reducer.state import ThreadState
@@ -39,6 +40,12 @@ _PARTS = (
     | AssistantMessageContentPartDone
     | AssistantMessageContentPartTextDelta
 )
+
+_FLAWS = {
+    FaultKind.ITEM_ALREADY_PRESENT: Flaw.NOT_UNIQUE,
+    FaultKind.INDEX_OUT_OF_RANGE: Flaw.OUT_OF_ORDER,
+}
+"""What is wrong when the fold notes an anomaly; all others do not fit."""
 
 
 class Reading:
@@ -90,8 +97,9 @@ class Reading:
         return Found(flaw=Flaw.LEFT_PENDING, position=len(self.events), problem=problem)
 
     def _note_anomaly(self, anomaly: Anomaly) -> None:
-        twice = anomaly.kind is FaultKind.ITEM_ALREADY_PRESENT
-        flaw = Flaw.NOT_UNIQUE if twice else Flaw.DOES_NOT_FIT
+        flaw = _FLAWS.get(anomaly.kind, Flaw.DOES_NOT_FIT)
+        if anomaly.event == "workflow.task.updated":
+            flaw = Flaw.DOES_NOT_FIT  # there is no such task
         self.note(flaw, anomaly.problem)
 
     # --- the life of an item ----------------------------------------------------------------------
@@ -122,8 +130,12 @@ class Reading:
     def _finish(self, event: ThreadItemDone | ThreadItemReplaced) -> None:
         item_id = str(event.item.get("id"))
         before = self._finished.get(item_id)
+        known = self._state.items.get(item_id)
         if isinstance(event, ThreadItemDone) and before is not None:
             self.note(Flaw.NOT_UNIQUE, f"the item was done already, at event {before}")
+        elif isinstance(event, ThreadItemDone) and known and known.type != event.item.get("type"):
+            self.note(Flaw.NOT_UNIQUE, f"{item_id} is the id of an item of type {known.type}")
+            self._shown.discard(item_id)  # how these two differ is not the point
         if item_id in self._shown and self._is_pending(item_id):
             for each in compare_items(self._state.items[item_id].plain(), event.item):
                 self._note_difference(each)
@@ -146,17 +158,25 @@ class Reading:
 
     def _check_part(self, item: AssistantMessage, update: Any) -> None:
         index, parts = update.content_index, item.parts
-        if index > len(parts):
+        if len(parts) < index <= len(parts) + MAX_PADDING:  # further out it is an anomaly
             self.note(Flaw.OUT_OF_ORDER, f"content_index is {index}, of {len(parts)} parts")
         elif isinstance(update, AssistantMessageContentPartAdded):
             if 0 <= index < len(parts) and not parts[index].is_blank:
                 self.note(Flaw.OUT_OF_ORDER, f"part {index} has a text already, and begins again")
+        elif isinstance(update, AssistantMessageContentPartDone):
+            if 0 <= index < len(parts) and not parts[index].is_blank:
+                shown = item.plain()["content"][index]
+                self._check_end_of_part(index, shown.get("text"), update.content.get("text"))
         elif isinstance(update, AssistantMessageContentPartAnnotationAdded):
             part = parts[index] if 0 <= index < len(parts) else None
             cited = 0 if part is None or part.annotations is None else len(part.annotations)
             if update.annotation_index > cited:
                 place = update.annotation_index
                 self.note(Flaw.OUT_OF_ORDER, f"annotation_index is {place}, of {cited} annotations")
+
+    def _check_end_of_part(self, index: int, shown: Any, whole: Any) -> None:
+        if shown is not None and shown != whole:
+            self._note_difference(Difference(("content", index, "text"), shown, whole))
 
     def _check_task(self, item: Workflow, update: WorkflowTaskAdded) -> None:
         index, tasks = update.task_index, item.tasks

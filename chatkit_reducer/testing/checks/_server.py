@@ -42,7 +42,10 @@ _ADVICE: Mapping[FindingKind, str] = MappingProxyType(
             "Let the store write an item in the place of the one with its id, whether the write is "
             "an add or a save: check_commit tells whether it does."
         ),
-        FindingKind.LEFT_OVER: "Close what the response has begun in a `finally`.",
+        FindingKind.LEFT_OVER: (
+            "Close in a `finally` what the response has begun, and wait for it. If it only needs "
+            "longer, pass patience=..."
+        ),
         FindingKind.SWALLOWED: "Raise CancelledError again wherever it is caught.",
         FindingKind.ERROR: "Catch it where it belongs, or let the producer raise it.",
         FindingKind.WARNING: "Await what is begun, and close generators with `aclose`.",
@@ -72,15 +75,16 @@ def check_server(
     tried, so there is no chance in it.
 
     Args:
-        server: a server class of the SDK, or a function that makes one for a store; or a function
-            without arguments that makes an `Exchange`, for any other server.
+        server: a server class of the SDK, or a function that makes one for a store, such as
+            `lambda store: MyServer(store, model)`; or a function without arguments that makes an
+            `Exchange`, for any other server.
         policy: what should survive; the server's own, or else `policies.SDK`, if left out.
         response: the events that it answers with; `cancellation.a_response` if left out, which has
             some of everything.
         own_response: whether the server's own `respond` answers. It has to say the same each time.
         request: what the client asks for; a user message if left out.
         ways: how to stop it; in all ways that it knows if left out.
-        backend: the event loop.
+        backend: the event loop; the SDK knows asyncio alone.
         ahead: how many events the server may be ahead of its client.
         patience: how long one exchange may take, in seconds.
 
@@ -90,10 +94,13 @@ def check_server(
     Raises:
         AssertionError: something was lost, or is not as the policy says; it shows the shortest
             example, and how often it happened.
-        TypeError: an `Exchange` is to be made, and one of the first five was given.
+        TypeError: it is a server, and nothing that makes one; or an `Exchange` is to be made, which
+            has a policy, a response and a request of its own, and one of these was given.
+        ValueError: the server does not know one of the ways, or the event loop; or it does not
+            answer alike each time.
     """
     options = {"policy": policy, "response": response, "own_response": own_response}
-    make = _exchanges(server, {**options, "request": request})
+    make = _exchanges(server, {**options, "request": request}, backend)
     with _without_scripted_errors():
         report = cancel_everywhere(make, ways=ways, backend=backend, ahead=ahead, patience=patience)
     if report.findings:
@@ -101,8 +108,17 @@ def check_server(
     return report
 
 
-def _exchanges(server: Callable[..., Any], options: dict[str, Any]) -> Callable[[], Exchange]:
+def _exchanges(
+    server: Callable[..., Any], options: dict[str, Any], backend: Backend
+) -> Callable[[], Exchange]:
+    if not callable(server):
+        raise TypeError(
+            f"{type(server).__name__} is a server, and each exchange needs a new one: pass the "
+            "class, or a function that makes one for a store"
+        )
     if isinstance(server, type) or _takes_a_store(server):
+        if backend != "asyncio":
+            raise ValueError(f"a server of the SDK runs on asyncio, and not on {backend}")
         # It imports the SDK, without which there are other servers to check.
         from chatkit_reducer.testing.chatkit_server import server_exchange
 
@@ -112,7 +128,16 @@ def _exchanges(server: Callable[..., Any], options: dict[str, Any]) -> Callable[
     given = [name for name, value in options.items() if value]
     if given:
         raise TypeError(f"an Exchange has its own {given[0]}: leave it out here")
-    return server
+    return lambda: _exchange(server())
+
+
+def _exchange(made: Any) -> Exchange:
+    if not isinstance(made, Exchange):
+        raise TypeError(
+            f"a function without arguments must make an Exchange, and not {type(made).__name__}: "
+            "one that makes a server takes the store, as in `lambda store: MyServer(store)`"
+        )
+    return made
 
 
 @contextmanager
@@ -140,7 +165,8 @@ def _takes_a_store(server: Callable[..., Any]) -> bool:
 
 
 def _name(server: Callable[..., Any]) -> str:
-    return str(getattr(server, "__qualname__", server)).rpartition(".")[2]
+    name = str(getattr(server, "__qualname__", "")).rpartition(".")[2]
+    return name if name.isidentifier() else "The server"
 
 
 def _described(name: str, report: Report) -> str:
