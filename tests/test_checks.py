@@ -12,6 +12,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from functools import partial
 from textwrap import dedent
 from typing import Any
 
@@ -463,10 +464,14 @@ def test_other_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_server_of_the_sdk_is_made_anew_each_time() -> None:
-    wrong: Any = Keeping(SuspendingStore())
-    with pytest.raises(TypeError, match="Keeping is a server, and each exchange needs a new one"):
+    class Answering(Keeping):
+        def respond(self, *_: Any) -> AsyncIterator[Any]:
+            raise NotImplementedError
+
+    wrong: Any = Answering(SuspendingStore())
+    with pytest.raises(TypeError, match="Answering is a server, and each exchange needs a new one"):
         check_server(wrong)
-    with pytest.raises(TypeError, match="must make an Exchange, and not Keeping: one that makes"):
+    with pytest.raises(TypeError, match="must make an Exchange, and not Answering: one that makes"):
         check_server(lambda: wrong)
 
 
@@ -531,7 +536,7 @@ def test_a_server_of_any_other_make_is_checked_by_its_exchanges(backend: Backend
     assert said.startswith("forgetful_exchange was stopped at ")
     assert "\n\nlost: scope cancel at point " in said
     assert "Any other: put\n   `supervise` around the events" in said
-    said = failure(check_server, lambda: forgetful_exchange(), backend=backend, ways=["break"])
+    said = failure(check_server, partial(forgetful_exchange), backend=backend, ways=["break"])
     assert said.startswith("The server was stopped at ")
 
 
