@@ -250,6 +250,19 @@ CARD = {"type": "Card", "children": [{"type": "Text", "id": "t", "value": "a"}]}
    this event says: "Hello\"""",
         ),
         (
+            [x.added(x.message("m")), x.text_delta("m", "Hel"), x.text_delta("m", "Hello"),
+             x.done(HELLO)],
+            """1. does not add up, at event 3: content[0].text is not what the updates add up to
+   the updates say: "HelHello"
+   this event says: "Hello"
+   a delta is what is new since the one before, and not all that there is""",
+        ),
+        (
+            [*ANSWER, x.text_delta("m", "!")],
+            """1. left pending, at the end: assistant_message m was done, updated at event 4, and \
+not done again""",
+        ),
+        (
             [x.done(HELLO), x.done(x.message("m", "Good bye"))],
             "1. not unique, at event 1: the item was done already, at event 0",
         ),

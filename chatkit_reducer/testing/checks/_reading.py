@@ -59,6 +59,8 @@ class Reading:
         """Items that showed something, or had updates: these must add up to what they become."""
         self._finished: dict[str, int] = {}
         """Items that were done, and had no updates since; with the place of that event."""
+        self._reopened: dict[str, int] = {}
+        """Items that were done, and had updates since; with the place of the first of these."""
 
     def note(self, flaw: Flaw, problem: str, *details: str) -> None:
         """Something is wrong with the next event."""
@@ -94,6 +96,9 @@ class Reading:
     def _left_pending(self, item_id: str) -> Found:
         kind = self._state.items[item_id].type
         problem = f"{kind} {item_id} is not done when the stream ends"
+        if item_id in self._reopened:
+            place = self._reopened[item_id]
+            problem = f"{kind} {item_id} was done, updated at event {place}, and not done again"
         return Found(flaw=Flaw.LEFT_PENDING, position=len(self.events), problem=problem)
 
     def _note_anomaly(self, anomaly: Anomaly) -> None:
@@ -114,10 +119,12 @@ class Reading:
     def _forget(self, item_id: str) -> None:
         self._shown.discard(item_id)
         self._finished.pop(item_id, None)
+        self._reopened.pop(item_id, None)
 
     def _update(self, event: ThreadItemUpdated) -> None:
         item = self._state.items.get(event.item_id)
-        self._finished.pop(event.item_id, None)
+        if self._finished.pop(event.item_id, None) is not None:
+            self._reopened[event.item_id] = len(self.events)
         if isinstance(event.update, UnknownUpdate):
             self._shown.discard(event.item_id)  # nobody knows what it adds up to
         else:
@@ -139,20 +146,20 @@ class Reading:
         if item_id in self._shown and self._is_pending(item_id):
             for each in compare_items(self._state.items[item_id].plain(), event.item):
                 self._note_difference(each)
-        self._shown.discard(item_id)
+        self._forget(item_id)
         self._finished[item_id] = len(self.events)
 
     def _is_pending(self, item_id: str) -> bool:
         return self._state.phase(item_id) in {Phase.PENDING, Phase.PENDING_OVER_BASE}
 
     def _note_difference(self, difference: Difference) -> None:
-        updates, whole = two_sides(difference.before, difference.after)
-        self.note(
-            Flaw.DOES_NOT_ADD_UP,
-            f"{path_text(difference.path)} is not what the updates add up to",
-            f"the updates say: {updates}",
-            f"this event says: {whole}",
-        )
+        before, after = difference.before, difference.after
+        updates, whole = two_sides(before, after)
+        details = [f"the updates say: {updates}", f"this event says: {whole}"]
+        if isinstance(before, str) and isinstance(after, str) and after and before.endswith(after):
+            details.append("a delta is what is new since the one before, and not all that there is")
+        problem = f"{path_text(difference.path)} is not what the updates add up to"
+        self.note(Flaw.DOES_NOT_ADD_UP, problem, *details)
 
     # --- indices ----------------------------------------------------------------------------------
 
