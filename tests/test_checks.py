@@ -968,7 +968,7 @@ WAS = r"which was to be added,"
         (SavingAlone, rf"After a commit, \w+, {WAS} is not there\."),
         (
             AddingAlone,
-            r"After a commit, \w+ was saved, and is not what was written, at [\w.]+\[1\]: null",
+            r"msg_2 was saved, and is not what was written, at \S+text: \"Soup\" instead of",
         ),
         (AddingWhatItHas, r"After a commit, \w+, which was to be saved, is there 2 times\."),
         (ExpectingSomething, "commit raises IndexError: tuple index out of range."),

@@ -1,5 +1,7 @@
 """What this package is tested with, for the tests of everybody who builds on it.
 
+* `chatkit_reducer.testing.checks`: one call for each thing that can go wrong: a server, a producer
+  of events, the `commit` of a store, a policy. Begin here;
 * `chatkit_reducer.testing.strategies`: Hypothesis strategies for items, widgets, events and whole
   streams, sound and hostile (needs the extra `testing`);
 * `chatkit_reducer.testing.laws`: the eight laws as functions, for any reducer, fold, codec or

@@ -9,8 +9,9 @@ Each is called from a test, and from where no event loop runs. It says nothing i
 otherwise raises an AssertionError that says what is wrong, shows the shortest example of it, and
 says what to do. docs/testing-your-server.md leads through all four.
 
-`check_commit` and `check_policy` need Hypothesis, and `check_server` mostly the SDK: see the extras
-`testing` and `openai-chatkit`.
+`check_commit` and `check_policy` need Hypothesis, and `check_server` needs the SDK, unless it is
+given an `Exchange`: see the extras `testing` and `openai-chatkit`. To import this module needs
+neither.
 """
 
 from chatkit_reducer.testing.checks._commit import StoreUnderTest, check_commit

@@ -149,17 +149,15 @@ def written_down(policy: Policy) -> Iterator[Case]:
 def _small_stops() -> Iterator[StoppedStream]:
     x = examples
     asked = x.user_message("msg_1", "What is for lunch?")
-    looking, looked = (x.workflow("wf_1", *titles) for titles in (["Look"], ["Look", "Write"]))
-    more = x.task_added("wf_1", x.task("Write"), 1)
-    said = x.message("msg_2", "Soup")
-    begun: list[Event] = [x.added(said), x.text_delta("msg_2", ", says the menu.")]
+    soup, more = x.message("msg_2", "Soup"), x.text_delta("msg_2", ", says the menu.")
     # `commit` is called however a stream ends: mostly there is nothing to write.
     yield _stop([x.done(asked)], Cause.ENDED)
-    yield _stop([x.done(asked), *begun], Cause.FAILED)
-    yield _stop([x.done(looking), more], Cause.FAILED)
-    yield _stop([x.done(asked), x.done(said)], Cause.FAILED, in_doubt=True)
-    yield _stop([x.done(looking), more, x.done(looked)], Cause.FAILED, in_doubt=True)
-    yield _stop([x.done(asked), *begun], Cause.CANCELLED)
+    yield _stop([x.added(soup), more], Cause.FAILED)
+    yield _stop([x.done(soup), more], Cause.FAILED)
+    whole = x.done(x.message("msg_2", "Soup, says the menu."))
+    yield _stop([x.added(soup), more, whole], Cause.FAILED, in_doubt=True)
+    yield _stop([x.done(soup), more, whole], Cause.FAILED, in_doubt=True)
+    yield _stop([x.added(soup), more], Cause.CANCELLED)
 
 
 def _stops_of_a_response() -> Iterator[StoppedStream]:
