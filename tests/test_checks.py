@@ -8,9 +8,10 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import datetime
 from functools import partial
 from textwrap import dedent
@@ -585,8 +586,8 @@ class Rows:
 @contextmanager
 def rows(kind: type[Rows] = Rows) -> Iterator[Rows]:
     store = kind()
-    yield store
-    store.database.close()
+    with closing(store.database):
+        yield store
 
 
 class Memory:
@@ -681,7 +682,14 @@ class Threaded(Rows):
         )
 
     def commit(self, settlement: Settlement) -> Any:
-        return asyncio.to_thread(super().commit, settlement)
+        rows = [(write.item["id"], json.dumps(write.item)) for write in settlement.writes]
+        return asyncio.to_thread(self.insert, rows)
+
+    def insert(self, rows: list[tuple[str, str]]) -> None:
+        with self.database:
+            for row in rows:
+                self.database.execute(self.SQL, row)
+                time.sleep(0.001)
 
 
 class Locked(Transacted):
@@ -705,10 +713,14 @@ class Shielding(Transacted):
 
 @pytest.mark.parametrize(
     "make",
-    [rows, lambda: rows(Threaded), Transacted, Apart, ByTime, Locked, Shielding],
+    [rows, Transacted, Apart, ByTime, Locked, Shielding],
 )
 def test_a_store_that_keeps_to_the_contract_passes(make: Callable[[], Any]) -> None:
     check_commit(make)
+
+
+def test_what_goes_on_in_a_thread_is_waited_for() -> None:
+    check_commit(lambda: rows(Threaded), settlements=5)
 
 
 @pytest.mark.parametrize("make", [Memory, made_later, lent])

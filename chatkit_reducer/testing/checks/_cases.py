@@ -43,6 +43,11 @@ class Case:
         return _with(self.before, [write.item for write in self.settlement.writes])
 
     @property
+    def order(self) -> list[str]:
+        """The ids of what the store holds then."""
+        return [item["id"] for item in self.after]
+
+    @property
     def in_doubt(self) -> list[Json]:
         """What was done, and so may be in the store before the commit says it."""
         return [

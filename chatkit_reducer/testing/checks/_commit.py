@@ -157,8 +157,9 @@ class _Trying:
     async def _try_everywhere(self, case: Case) -> None:
         commits = Commits(self._patience)
         waits = await self._twice(case, commits)
-        if case.in_doubt:
-            await self._found_there(case.with_stored(case.in_doubt), commits)
+        there = case.with_stored(case.in_doubt)
+        if case.in_doubt and there.order == case.order:  # or by their times they stand otherwise
+            await self._found_there(there, commits)
         for number in range(1, len(case.settlement.writes) + 1):
             for kind in (CutKind.FAILING_WRITE, CutKind.REFUSED_WRITE):
                 await self._cut_off(case, commits, Cut(kind, number))

@@ -119,7 +119,8 @@ class Commits:
         if threads:
             await asyncio.wait(threads, timeout=self._patience)
             for thread in threads:
-                thread.cancelled() or thread.exception()  # or asyncio says that nobody asked
+                if thread.done() and not thread.cancelled():
+                    thread.exception()  # or asyncio logs that nobody asked for it
 
 
 _TASKS_TAKE = 0.2
