@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 
 from chatkit_reducer import Policy, Settlement, fold, policies, settle
 from chatkit_reducer.codec import encode, to_json
+from chatkit_reducer.errors import PolicyError
 from chatkit_reducer.events import Event, Json, ThreadItemDone, UnknownUpdate
 from chatkit_reducer.policy import Marker, Row
 from chatkit_reducer.supervise import supervise
@@ -1168,7 +1169,8 @@ def test_what_is_persisted_must_not_claim_to_run() -> None:
     pending = stops.filter(lambda stop: bool(stop.state.pending))
     said = failure(check_policy, policies.KEEP, settle=running_on, stops=pending, streams=500)
     assert said.startswith("The policy 'keep' stores something that claims to be running, and")
-    assert "To be stored is workflow item_1: " in said
+    assert "\n\nTo be stored is workflow item_1: " in said
+    assert '.status_indicator is "loading", and should be "none"\n' in said
     assert said.endswith("-> Persist `verdict.sealed`, and not `verdict.item`.")
 
 
@@ -1178,9 +1180,35 @@ def forgetting(*args: Any, **options: Any) -> Any:
     return attrs.evolve(settlement, verdicts=settlement.verdicts[1:])
 
 
-def test_client_and_store_must_agree() -> None:
+def test_every_item_in_flight_must_be_decided() -> None:
     said = failure(check_policy, policies.KEEP, settle=forgetting)
     assert said.startswith(
-        "Client and store do not agree on what the policy 'keep' decides. The shortest example:\n\n"
-        "Law 6 is broken: "
+        "Not every item in flight is in what is made of the policy 'keep', or others are, too. The "
+        "shortest example:\n\nLaw 6 is broken: "
     )
+
+
+@attrs.frozen(kw_only=True)
+class Quiet(Settlement):
+    """It tells no client what became of the items."""
+
+    events: tuple[Event, ...] = ()
+
+
+def telling_nobody(*args: Any, **options: Any) -> Settlement:
+    return Quiet(**attrs.asdict(settle(*args, **options), recurse=False))
+
+
+def test_client_and_store_must_agree() -> None:
+    said = failure(check_policy, policies.KEEP, settle=telling_nobody)
+    assert said.startswith(
+        "Client and store do not agree on what the policy 'keep' decides. The shortest example:\n\n"
+        "Law 7 is broken: "
+    )
+    assert "-> Let `settle` give what it decides as it is" in said
+
+
+def test_a_table_that_leaves_a_case_open_cannot_even_be_made() -> None:
+    row = Row(item="widget", decision="persist", reason="People saw it.")
+    with pytest.raises(PolicyError, match="no row decides for item"):
+        Policy(name="widgets", rows=[row])

@@ -6,13 +6,20 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from chatkit_reducer.comparison import differences, path_text
 from chatkit_reducer.items import ItemState
 from chatkit_reducer.policy import Case, Policy, Row, cases_of
 from chatkit_reducer.settlement import settle as our_settle
 from chatkit_reducer.state import ThreadState
 from chatkit_reducer.testing import laws
 from chatkit_reducer.testing.checks._examples import for_all
-from chatkit_reducer.testing.checks._words import advice, event_lines, item_line, message
+from chatkit_reducer.testing.checks._words import (
+    advice,
+    event_lines,
+    in_short,
+    item_line,
+    message,
+)
 from chatkit_reducer.testing.laws._settling import stored_in
 
 if TYPE_CHECKING:
@@ -116,7 +123,14 @@ def _check_stop(stop: StoppedStream, *, policy: Policy, settle: laws.Settle) -> 
                 policy,
                 "stores something that claims to be running, and nothing runs any more",
                 stop,
-                f"To be stored is {item_line(running.to_json())}",
+                [
+                    f"To be stored is {item_line(running.to_json())}",
+                    *(
+                        f"  {path_text(each.path)} is {in_short(each.before)}, and should be "
+                        f"{in_short(each.after)}"
+                        for each in differences(running.to_json(), running.sealed().to_json())
+                    ),
+                ],
                 "Persist `verdict.sealed`, and not `verdict.item`.",
             )
         )
@@ -132,9 +146,7 @@ def _check_stop(stop: StoppedStream, *, policy: Policy, settle: laws.Settle) -> 
                 policy,
                 "finds something to settle in a thread that was settled and loaded again",
                 stop,
-                "\n".join(
-                    ["Then there is", *map("  {}".format, lines), *event_lines(again.events)]
-                ),
+                ["Then there is", *map("  {}".format, lines), *event_lines(again.events)],
                 "Settle what is in flight, and nothing that is stored.",
             )
         )
@@ -149,7 +161,9 @@ def _running(stop: StoppedStream, settlement: Any) -> Iterator[ItemState]:
             yield item
 
 
-def _shown(policy: Policy, problem: str, stop: StoppedStream, what: str, what_to_do: str) -> str:
+def _shown(
+    policy: Policy, problem: str, stop: StoppedStream, what: list[str], what_to_do: str
+) -> str:
     return message(
         f"The policy {policy.name!r} {problem}. The shortest example:",
         [f"{stop.cause} after these events:", *event_lines(stop.events)],
@@ -159,9 +173,16 @@ def _shown(policy: Policy, problem: str, stop: StoppedStream, what: str, what_to
 
 
 def _described(policy: Policy, broken: laws.LawBroken) -> str:
+    problem = (
+        "Not every item in flight is in what is made of the policy {}, or others are, too."
+        if laws.LAWS[broken.law].number == 6
+        else "Client and store do not agree on what the policy {} decides."
+    )
     return message(
-        f"Client and store do not agree on what the policy {policy.name!r} decides. The shortest "
-        "example:",
+        f"{problem.format(repr(policy.name))} The shortest example:",
         str(broken),
-        advice("Change neither `Settlement.writes` nor `Settlement.events` after the decision."),
+        advice(
+            "Let `settle` give what it decides as it is: change neither `verdicts` nor `writes` "
+            "nor `events` of a Settlement after the decision."
+        ),
     )
