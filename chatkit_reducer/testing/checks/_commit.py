@@ -13,6 +13,7 @@ from contextlib import (
     contextmanager,
 )
 from functools import partial
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from chatkit_reducer import policies
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from chatkit_reducer.testing.strategies import StoppedStream
 
 __all__ = ["StoreUnderTest", "check_commit"]
+
+# pytest then shows the test and what the check says, and not how the check came to say it.
+__tracebackhide__ = methodcaller("errisinstance", AssertionError)
 
 
 class StoreUnderTest(Protocol):
@@ -118,22 +122,23 @@ def check_commit(
     trying = _Trying(make_store, atomic=atomic, patience=patience)
     if stops is None:
         # What most stores get wrong is found here: at once, and the same each time.
-        with _told("An example:"):
-            for case in written_down(policy):
-                trying(case)
-    with _told("The smallest example:"):
-        for_all(cases, trying, settlements)
+        _tell("An example:", partial(_all_of, written_down(policy), trying))
+    _tell("The smallest example:", partial(for_all, cases, trying, settlements))
+
+
+def _all_of(cases: Iterable[Case], trying: _Trying) -> None:
+    for case in cases:
+        trying(case)
 
 
 def _writes_something(case: Case) -> bool:
     return bool(case.settlement.writes)
 
 
-@contextmanager
-def _told(title: str) -> Iterator[None]:
+def _tell(title: str, run: Callable[[], None]) -> None:
     """Makes an AssertionError of what is wrong, with all that led to it."""
     try:
-        yield
+        run()
     except _Broken as broken:
         raise AssertionError(broken.told(title)) from broken.__cause__
     except _Hanging as hanging:

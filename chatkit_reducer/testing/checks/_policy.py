@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from chatkit_reducer.comparison import differences, path_text
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from chatkit_reducer.testing.strategies import StoppedStream
 
 __all__ = ["check_policy"]
+
+# pytest then shows the test and what the check says, and not how the check came to say it.
+__tracebackhide__ = methodcaller("errisinstance", AssertionError)
 
 
 def check_policy(

@@ -13,6 +13,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
+from operator import methodcaller
 from typing import Any, TypeAlias
 
 import anyio
@@ -34,6 +35,9 @@ from chatkit_reducer.testing.checks._words import (
 )
 
 __all__ = ["check_producer"]
+
+# pytest then shows the test and what the check says, and not how the check came to say it.
+__tracebackhide__ = methodcaller("errisinstance", AssertionError)
 
 Produced: TypeAlias = AsyncIterable[Any] | Iterable[Any]
 Producer: TypeAlias = Produced | Callable[[], Produced | Awaitable[Produced]]

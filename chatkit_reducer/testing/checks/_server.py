@@ -6,6 +6,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import methodcaller
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +25,9 @@ from chatkit_reducer.testing.cancellation.report import described
 from chatkit_reducer.testing.checks._words import advice, counted, message
 
 __all__ = ["check_server"]
+
+# pytest then shows the test and what the check says, and not how the check came to say it.
+__tracebackhide__ = methodcaller("errisinstance", AssertionError)
 
 _SDK_ADVICE = (
     "A server of the SDK: inherit from ReducerChatKitServer instead of ChatKitServer. Any other: "
