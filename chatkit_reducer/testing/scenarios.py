@@ -18,6 +18,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from operator import methodcaller
 from typing import Any
 
 import attrs
@@ -31,6 +32,9 @@ from chatkit_reducer.settlement import Settlement, Write, settle
 from chatkit_reducer.state import ThreadState
 
 __all__ = ["Ended", "Given", "When", "add", "given", "marker", "save"]
+
+# pytest then shows the scenario and the difference, and not this file.
+__tracebackhide__ = methodcaller("errisinstance", AssertionError)
 
 MARKER_ID = "marker_1"
 """The id that the marker has in a scenario."""
