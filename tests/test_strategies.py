@@ -15,16 +15,18 @@ import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from random import Random
+from typing import Any, TypeVar, get_args
 
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
-from chatkit_reducer import Policy, ThreadState, decode, fold, restore, snapshot
+from chatkit_reducer import Policy, ThreadState, decode, fold, reduce, restore, snapshot
 from chatkit_reducer import events as e
-from chatkit_reducer.codec import from_json
+from chatkit_reducer.anomalies import FaultKind
+from chatkit_reducer.codec import from_json, to_json
 from chatkit_reducer.logs import JSON_LINES, SSE, Framing, LogDecoder, read
 from chatkit_reducer.testing import strategies as chatkit
 from chatkit_reducer.testing.naive import NaiveThread
@@ -39,9 +41,27 @@ with warnings.catch_warnings():
     from chatkit import types as sdk
     from pydantic import BaseModel
 
+    from chatkit_reducer.integrations.openai_chatkit import (
+        event_from_sdk,
+        event_to_sdk,
+        item_from_sdk,
+        item_to_sdk,
+    )
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Direct usage of named widget classes:DeprecationWarning"
 )
+
+T = TypeVar("T")
+
+# Not whether a failing example is found again, nor what it shrinks to.
+QUICKLY = settings(database=None, max_examples=5000, phases=[Phase.generate])
+
+
+def found(strategy: st.SearchStrategy[T], wanted: Callable[[T], bool]) -> T:
+    """Such a value, the same one in every run."""
+    return find(strategy, wanted, settings=QUICKLY, random=Random(0))
+
 
 PUBLISHED: dict[str, Callable[..., st.SearchStrategy[Any]]] = {
     name: getattr(chatkit, name)
@@ -71,12 +91,17 @@ WRONG: dict[str, list[Any]] = {
     "max_updates": [-1, None, 0.5, False],
     "noise": [None, "much"],
     "pending": [None, "item_1"],
-    "stored": [5, [5], [{"type": "task"}], [{"id": 5}]],
+    "stored": [5, [5], [{"type": "task"}], [{"id": 5}], [{"id": "x"}, {"id": "x"}]],
     "streams": [[], [[]], 5],
     "torn": [None, 0],
     "types": [[], "widget", ["gadget"], 5, [None]],
     "unknown": [None, 0, "yes"],
 }
+
+
+# Strategies that a type checker would refuse, too.
+ANYTHING: Any = st.just(5)
+JSON: Any = st.just([{"type": "error"}])
 
 
 def arguments() -> list[Any]:
@@ -90,8 +115,25 @@ def arguments() -> list[Any]:
 @pytest.mark.parametrize(("name", "argument"), arguments())
 def test_a_wrong_argument_is_refused_at_once(name: str, argument: str) -> None:
     for wrong in WRONG[argument]:
-        with pytest.raises(InvalidArgument, match=f"^{argument}="):
+        with pytest.raises(InvalidArgument, match=f"^{argument}=.*(must|is none of)"):
             PUBLISHED[name](**{argument: wrong})
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (chatkit.events(ids=ANYTHING, types=["thread.item.removed"]), "^ids drew 5: .* strings"),
+        (chatkit.items(ids=ANYTHING), "^ids drew 5: .* strings"),
+        (chatkit.logs(streams=ANYTHING), "^streams drew 5: .* lists of events"),
+        (chatkit.stops(streams=ANYTHING), "^streams drew 5: .* lists of events"),
+        (chatkit.stops(streams=JSON), r"^streams drew \[{.* lists of events"),
+    ],
+)
+def test_a_strategy_for_something_else_is_refused_when_it_draws(
+    strategy: st.SearchStrategy[Any], message: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        found(strategy, lambda value: True)
 
 
 @pytest.mark.parametrize("name", ["items", "widgets"])
@@ -109,15 +151,20 @@ def test_arguments_are_keywords_with_defaults(name: str) -> None:
 
 
 @given(st.data())
-def test_types_and_ids_are_obeyed(data: st.DataObject) -> None:
+def test_types_are_obeyed(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(e.EVENT_TYPES)))
     assert e.wire_type(data.draw(chatkit.events(types=[name]))) == name
     kind = data.draw(st.sampled_from(sorted(e.UPDATE_TYPES)))
     assert e.wire_type(data.draw(chatkit.updates(types={kind}))) == kind
-    removed = data.draw(chatkit.events(types=["thread.item.removed"], ids=st.just("mine")))
+
+
+@given(
+    chatkit.events(types=["thread.item.removed"], ids=st.just("mine")),
+    chatkit.items(types=("task", "widget"), ids=st.just("mine")),
+)
+def test_ids_are_obeyed(removed: e.Event, item: dict[str, Any]) -> None:
     assert isinstance(removed, e.ThreadItemRemoved)
     assert removed.item_id == "mine"
-    item = data.draw(chatkit.items(types=("task", "widget"), ids=st.just("mine")))
     assert item["type"] in ("task", "widget")
     assert item["id"] == "mine"
 
@@ -163,6 +210,10 @@ def test_plain_json_shares_nothing(events: list[Any]) -> None:
             todo += value.values() if isinstance(value, dict) else value
 
 
+def updated(update: Any) -> Any:
+    return sdk.ThreadItemUpdatedEvent(item_id="item_1", update=update)
+
+
 SDK_CLASSES: dict[str, Any] = {
     "events": get_args(get_args(sdk.ThreadStreamEvent)[0]),
     "streams": get_args(get_args(sdk.ThreadStreamEvent)[0]),
@@ -181,6 +232,22 @@ def test_models_of_the_sdk(name: str) -> None:
         assert all(isinstance(one, SDK_CLASSES[name]) for one in flat(value))
 
     look()
+
+
+@given(st.one_of(chatkit.events(form="sdk"), chatkit.updates(form="sdk").map(updated)))
+def test_models_of_the_sdk_come_back_from_json(model: Any) -> None:
+    plain = to_json(event_from_sdk(model))
+    again = event_to_sdk(from_json(json.loads(json.dumps(plain))))
+    assert again == model
+    assert to_json(event_from_sdk(again)) == plain
+
+
+@given(chatkit.items(form="sdk"))
+def test_items_of_the_sdk_come_back_from_json(item: Any) -> None:
+    plain = item_from_sdk(item)
+    again = item_to_sdk(json.loads(json.dumps(plain)))
+    assert again == item
+    assert item_from_sdk(again) == plain
 
 
 @given(
@@ -204,6 +271,65 @@ def test_without_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     chatkit.events(form="json")
     with pytest.raises(ImportError, match=r"pip install 'chatkit-reducer\[openai-chatkit\]'"):
         chatkit.events(form="sdk")
+
+
+# --- streams --------------------------------------------------------------------------------------
+
+
+@given(chatkit.streams())
+def test_deltas_add_up_to_what_is_done(events: list[e.Event]) -> None:
+    state = ThreadState()
+    for event in events:
+        if isinstance(event, e.ThreadItemDone) and event.item["id"] in state.items:
+            assert state.items[event.item["id"]].to_json() == event.item
+        state = reduce(state, event)
+    assert state.anomalies == ()
+    assert state.pending == ()
+
+
+@given(chatkit.streams(form="sdk"))
+def test_streams_of_the_sdk_are_sound_too(events: list[Any]) -> None:
+    state = fold([event_from_sdk(event) for event in events])
+    assert state.anomalies == ()
+    assert state.pending == ()
+
+
+STORED = [
+    {"id": "item_1", "type": "assistant_message", "content": []},
+    {"id": "item_2", "type": "widget", "widget": {"type": "Card", "children": []}},
+]
+
+
+@given(chatkit.streams(stored=STORED, max_items=1))
+def test_a_stream_over_stored_items_is_sound(events: list[e.Event]) -> None:
+    state = fold(events, ThreadState.from_items(STORED))
+    assert state.anomalies == ()
+    assert state.pending == ()
+    assert len(state.items) <= 3
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind is not FaultKind.UNREADABLE])
+def test_every_kind_of_fault_is_drawn(kind: FaultKind) -> None:
+    """Also in the form of the SDK, whose models refuse items without an id, and malformed ones."""
+    forms: list[st.SearchStrategy[list[e.Event]]] = [chatkit.hostile_streams()]
+    if kind not in (FaultKind.ITEM_WITHOUT_ID, FaultKind.ITEM_MALFORMED):
+        theirs = chatkit.hostile_streams(form="sdk")
+        forms.append(theirs.map(lambda events: [event_from_sdk(event) for event in events]))
+    for streams in forms:
+        found(streams, lambda events: kind in kinds_in(fold(events)))
+
+
+def test_what_is_unreadable_is_drawn() -> None:
+    """A stream holds events; that something is none only happens to bytes."""
+
+    def ends_in_a_ruin(log: chatkit.RecordedLog) -> bool:
+        return FaultKind.UNREADABLE in kinds_in(fold(read(io.BytesIO(log.data))))
+
+    assert found(chatkit.logs(), ends_in_a_ruin).torn
+
+
+def kinds_in(state: ThreadState) -> set[FaultKind]:
+    return {anomaly.kind for anomaly in state.anomalies}
 
 
 # --- threads --------------------------------------------------------------------------------------
@@ -240,10 +366,8 @@ def test_the_types_of_a_thread(state: ThreadState) -> None:
     ],
 )
 def test_threads_of_all_kinds_are_drawn(wanted: Callable[[ThreadState], bool]) -> None:
-    find(chatkit.threads(pending=True), wanted, settings=QUICKLY)
+    found(chatkit.threads(pending=True), wanted)
 
-
-QUICKLY = settings(database=None, max_examples=2000, phases=[Phase.generate])
 
 # --- logs -----------------------------------------------------------------------------------------
 
@@ -306,7 +430,7 @@ def test_the_streams_of_a_log(data: st.DataObject) -> None:
         lambda log: log.data.startswith(b"\xef\xbb\xbf"),
         lambda log: b"\r\n\r\n" in log.data,
         lambda log: b"\r\rdata" in log.data,
-        lambda log: b"id: 1\n" in log.data,
+        lambda log: b"id: 0" in log.data,
         lambda log: b": a comment" in log.data,
         lambda log: b"\ndata:\n" in log.data or b"\ndata: }" in log.data,
         lambda log: b'{"seq": 0, "time": ' in log.data,
@@ -319,7 +443,7 @@ def test_the_streams_of_a_log(data: st.DataObject) -> None:
     ],
 )
 def test_logs_of_all_kinds_are_drawn(wanted: Callable[[chatkit.RecordedLog], bool]) -> None:
-    find(chatkit.logs(), wanted, settings=QUICKLY)
+    found(chatkit.logs(), wanted)
 
 
 def ends_in_a_character(chunk: bytes) -> bool:
@@ -335,9 +459,9 @@ def test_torn_and_whole_compressed_logs_are_drawn() -> None:
         return log.data.startswith(b"\x1f\x8b") and len(log.events) > 0
 
     logs = chatkit.logs(gzipped=True)
-    whole = find(logs, lambda log: zipped(log) and not log.torn, settings=QUICKLY)
+    whole = found(logs, lambda log: zipped(log) and not log.torn)
     assert gzip.decompress(whole.data)
-    torn = find(logs, lambda log: zipped(log) and log.torn, settings=QUICKLY)
+    torn = found(logs, lambda log: zipped(log) and log.torn)
     with pytest.raises((EOFError, zlib.error)):
         gzip.decompress(torn.data)
 

@@ -33,6 +33,7 @@ from chatkit_reducer.testing.strategies._json import (
     check_bool,
     check_names,
     check_strategy,
+    checked_ids,
     foreign_fields,
     foreign_names,
     json_of,
@@ -118,6 +119,7 @@ def events(
     """
     names = check_names("types", types, e.EVENT_TYPES)
     check_strategy("ids", ids, "strings")
+    ids = None if ids is None else checked_ids(ids)
     check_bool("unknown", unknown)
     check_form(form, "struct", "json", "sdk")
     unknown = unknown and form != "sdk"

@@ -14,6 +14,7 @@ from chatkit_reducer.testing.strategies._json import (
     check_bool,
     check_names,
     check_strategy,
+    checked_ids,
     foreign_names,
     json_of,
     nullable,
@@ -91,6 +92,7 @@ def items(
     """
     names = check_names("types", types, ITEM_TYPES)
     check_strategy("ids", ids, "strings")
+    ids = None if ids is None else checked_ids(ids)
     check_bool("unknown", unknown)
     check_form(form, "json", "sdk")
     unknown = unknown and form != "sdk"

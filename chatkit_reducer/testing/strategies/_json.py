@@ -19,6 +19,7 @@ __all__ = [
     "check_names",
     "check_size",
     "check_strategy",
+    "checked_ids",
     "foreign_fields",
     "foreign_names",
     "json_of",
@@ -103,6 +104,18 @@ def check_strategy(name: str, value: object, what: str) -> None:
     """Refuses what is no strategy; None is none that was given."""
     if value is not None and not isinstance(value, st.SearchStrategy):
         raise InvalidArgument(f"{name}={value!r} must be a strategy for {what}")
+
+
+@lru_cache
+def checked_ids(ids: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """The ids that a caller gave, each of them looked at: whatever is no string is refused."""
+    return ids.map(_checked_id)
+
+
+def _checked_id(item_id: object) -> str:
+    if not isinstance(item_id, str):
+        raise InvalidArgument(f"ids drew {item_id!r}: it must be a strategy for strings")
+    return item_id
 
 
 def nullable(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

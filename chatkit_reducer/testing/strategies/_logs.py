@@ -23,7 +23,7 @@ from chatkit_reducer.testing.strategies._json import (
     check_strategy,
 )
 from chatkit_reducer.testing.strategies._published import published
-from chatkit_reducer.testing.strategies._streams import streams_of
+from chatkit_reducer.testing.strategies._streams import checked_stream, streams_of
 
 __all__ = ["RecordedLog", "logs"]
 
@@ -129,7 +129,7 @@ def _recorded(
     streams: st.SearchStrategy[list[e.Event]],
     shapes: st.SearchStrategy[_Shape],
 ) -> RecordedLog:
-    events, shape = draw(streams), draw(shapes)
+    events, shape = checked_stream(draw(streams)), draw(shapes)
     write, looks = _FORMATS[shape.format], shape.looks
     frames = [
         write(number, event, looks[number % len(looks)]) for number, event in enumerate(events)

@@ -21,7 +21,7 @@ from chatkit_reducer.testing.strategies._json import (
     texts,
 )
 from chatkit_reducer.testing.strategies._published import published
-from chatkit_reducer.testing.strategies._streams import streams_of
+from chatkit_reducer.testing.strategies._streams import checked_stream, streams_of
 
 __all__ = ["StoppedStream", "policies", "stops"]
 
@@ -83,7 +83,7 @@ def _stopped(
     causes: st.SearchStrategy[str],
     doubts: st.SearchStrategy[bool],
 ) -> StoppedStream:
-    events = draw(streams)
+    events = checked_stream(draw(streams))
     arrived = tuple(events[: draw(_PLACES) % (len(events) + 1)])
     cause = Cause(draw(causes))
     written = len(arrived) - 1 if draw(doubts) and arrived else len(arrived)

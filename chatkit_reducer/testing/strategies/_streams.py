@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, get_args, overload
 
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
@@ -41,7 +41,7 @@ from chatkit_reducer.testing.strategies._json import (
 from chatkit_reducer.testing.strategies._moves import Move, Style, moves_for
 from chatkit_reducer.testing.strategies._published import published
 
-__all__ = ["ITEM_WEIGHTS", "moves_of", "streams", "streams_of", "updates_by"]
+__all__ = ["ITEM_WEIGHTS", "checked_stream", "moves_of", "streams", "streams_of", "updates_by"]
 
 _WHOLE = frozenset({"user_message", "end_of_turn", "hidden_context_item", "sdk_hidden_context"})
 """Items that are done the moment they appear."""
@@ -124,6 +124,7 @@ def streams(
     check_bool("departures", departures)
     check_form(form, "struct", "json", "sdk")
     old = [_stored_item(item, form) for item in check_many("stored", stored)]
+    _check_distinct(old)
     unknown = unknown and form != "sdk"
     style = Style(unknown, departures, max_updates)
     new = _plans_among(*names, foreign=unknown and types is None, style=style)
@@ -145,6 +146,28 @@ def _stored_item(item: object, form: Form) -> Json:
         except ValueError as error:
             raise InvalidArgument(f"stored={item!r} is no item of openai-chatkit") from error
     return stored
+
+
+def _check_distinct(stored: list[Json]) -> None:
+    seen: set[str] = set()
+    for item in stored:
+        if item["id"] in seen:
+            raise InvalidArgument(f"stored={stored!r} must have each `id` once: {item['id']!r}")
+        seen.add(item["id"])
+
+
+# What a fold takes, and so what a log holds that was read.
+_EVENTS = (*get_args(e.Event), e.Unreadable)
+
+
+def checked_stream(stream: Any) -> list[e.Event]:
+    """What the strategy of a caller drew; refuses whatever is no list of events."""
+    if isinstance(stream, list) and all(isinstance(event, _EVENTS) for event in stream):
+        return stream
+    raise InvalidArgument(
+        f"streams drew {stream!r}: it must be a strategy for lists of events,"
+        " as `chatkit_reducer.events` has them"
+    )
 
 
 @cache
