@@ -294,7 +294,7 @@ def test_streams_of_the_sdk_are_sound_too(events: list[Any]) -> None:
     assert state.pending == ()
 
 
-STORED = [
+STORED: list[dict[str, Any]] = [
     {"id": "item_1", "type": "assistant_message", "content": []},
     {"id": "item_2", "type": "widget", "widget": {"type": "Card", "children": []}},
 ]
