@@ -171,7 +171,7 @@ WIDGETS = chatkit.streams(types=["widget"], max_items=2, max_updates=4)
         pytest.param(ValueDeltaIgnoresASingleChild, WIDGETS, 5),
         pytest.param(DoneLosesUnknownFields, chatkit.streams(), 3),
         pytest.param(ReplacedGoesToTheEnd, chatkit.streams(types=["task"], max_items=2), 7),
-        pytest.param(NegativeIndicesCountFromTheEnd, chatkit.hostile_streams(max_events=5), 5),
+        pytest.param(NegativeIndicesCountFromTheEnd, chatkit.hostile_streams(max_events=3), 5),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
