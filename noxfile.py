@@ -140,7 +140,8 @@ def bench(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """Try each law with 100,000 new examples: hours. After `-- -m ''` all other properties, too."""
     session.install("-e", ".[dev]")
-    session.run(*PYTEST, "-m", "law", *session.posargs, env={"HYPOTHESIS_PROFILE": "nightly"})
+    for _ in range(10):
+        session.run(*PYTEST, "-m", "law", *session.posargs, env={"HYPOTHESIS_PROFILE": "nightly"})
 
 
 @nox.session
