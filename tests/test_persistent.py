@@ -256,3 +256,14 @@ def test_neither_has_a_hash_nor_equals_anything_else(value: object) -> None:
         hash(value)
     assert value != {1: 1}
     assert value != [1]
+
+
+@pytest.mark.parametrize("size", [4, 100])  # made anew, and changed one by one
+def test_updated_changes_adds_and_drops(size: int) -> None:
+    before = Map.of({number: "old" for number in range(size)})
+
+    after = before.updated({0: "new", 1: None, size: "more"})
+
+    expected = {0: "new", **dict.fromkeys(range(2, size), "old"), size: "more"}
+    assert dict(after.items()) == expected
+    assert dict(before.items()) == dict.fromkeys(range(size), "old")
