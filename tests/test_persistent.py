@@ -260,7 +260,7 @@ def test_neither_has_a_hash_nor_equals_anything_else(value: object) -> None:
 
 @pytest.mark.parametrize("size", [4, 100])  # made anew, and changed one by one
 def test_updated_changes_adds_and_drops(size: int) -> None:
-    before = Map.of({number: "old" for number in range(size)})
+    before = Map.of(dict.fromkeys(range(size), "old"))
 
     after = before.updated({0: "new", 1: None, size: "more"})
 
