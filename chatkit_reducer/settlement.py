@@ -7,6 +7,7 @@ nothing itself: that is for `supervise`, or for any code of your own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, Literal
 
 import attrs
@@ -186,7 +187,7 @@ def settle(
     cause = Cause(cause)
     verdicts = tuple(_verdicts(state, delivered or state, policy, cause))
     marker = policy.marker if policy.marker and cause in policy.marker.causes else None
-    if marker is not None and _waits_for_client(state, verdicts):
+    if marker is not None and _waits_for_client(state, delivered or state, verdicts):
         marker = None
     item = None
     if marker is not None and marker_id is not None and marker_time is not None:
@@ -243,20 +244,25 @@ def _verdict(
     return Verdict(item=item, case=case, row=row, base=base, stored=stored, sealed=sealed)
 
 
-def _waits_for_client(state: ThreadState, verdicts: tuple[Verdict, ...]) -> bool:
+def _waits_for_client(
+    state: ThreadState, delivered: ThreadState, verdicts: tuple[Verdict, ...]
+) -> bool:
     """Whether the newest item that stays is a client tool call without an output yet.
 
     The SDK looks at the newest item alone when the output arrives (1.6.5, `chatkit/server.py`,
     `ChatKitServer._process_streaming_impl`, `ThreadsAddClientToolOutputReq`): with a marker behind
-    the call, the thread could never go on.
+    the call, the thread could never go on. A call that was removed stays if that is in doubt.
     """
     settled = {verdict.item.id: verdict.left for verdict in verdicts}
-    left = [settled.get(item_id, item) for item_id, item in state.items.items()]
-    newest = next((item for item in reversed(left) if item is not None), None)
+    now, before = state.items.entries, delivered.items.entries
+    left = [(entry.order, settled.get(key, entry.item)) for key, entry in now.items()]
+    left += [(entry.order, _stored_copy(entry)) for key, entry in before.items() if key not in now]
+    newest = max((one for one in left if one[1] is not None), key=itemgetter(0), default=None)
+    item = None if newest is None else newest[1]
     return (
-        newest is not None
-        and newest.type == "client_tool_call"
-        and newest.json.get("status", "pending") == "pending"
+        item is not None
+        and item.type == "client_tool_call"
+        and item.json.get("status", "pending") == "pending"
     )
 
 

@@ -229,6 +229,14 @@ def test_the_server_loses_nothing(name: str) -> None:
         assert report.count(kind) == 0
 
 
+def test_no_marker_is_put_behind_a_tool_call_whose_removal_may_not_have_happened() -> None:
+    call = x.item("c", "client_tool_call", call_id="1", name="f", arguments={}, status="pending")
+    events: list[Event] = [x.added(call), x.done(call), x.removed("c")]
+    cancel_everywhere(
+        lambda: server_exchange(ReducerChatKitServer, response=events)
+    ).raise_for_findings()
+
+
 def test_the_server_of_the_sdk_does_lose() -> None:
     report = cancel_everywhere(lambda: server_exchange(ChatKitServer))
     for way in report.points:

@@ -506,6 +506,18 @@ def test_no_marker_behind_a_client_tool_call_that_waits_for_its_output(
     assert (settled(state, policies.SDK).marker is not None) == is_written
 
 
+def test_a_call_whose_removal_is_in_doubt_may_be_there_and_wait() -> None:
+    before = state_after(done(call("pending")))
+    gone = state_after(done(call("pending")), removed("c"))
+    later = state_after(done(call("pending")), removed("c"), done(user_message("u", "x")))
+    assert marked(gone) is not None
+    assert marked(gone, delivered=before) is None
+    assert marked(later, delivered=before) is not None
+    # Of one that was never done the store has nothing.
+    begun = state_after(added(call("pending")))
+    assert marked(state_after(added(call("pending")), removed("c")), delivered=begun) is not None
+
+
 def test_a_call_that_is_persisted_waits_as_well() -> None:
     assert marked(state_after(added(call("pending"))), policies.KEEP) is None
 
