@@ -110,7 +110,7 @@ class _Harness:
         for way in ways:
             obstacle = self._obstacle(way, exchange)
             if obstacle is not None:
-                raise ValueError(f"the way {way!r} needs {obstacle}")
+                raise ValueError(f"the way {way.value!r} needs {obstacle}")
 
     def _obstacle(self, way: Way, exchange: Exchange) -> str | None:
         """What a way needs that is not there."""
