@@ -22,11 +22,13 @@ ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 PYTEST = ("python", "-m", "pytest", "-q", "-n", "auto")
-# What tries the servers of others says little about our dependencies, or about the wheel.
-WITHOUT_SERVERS = (
+# What tries the servers of others, or looks at how examples shrink, takes its time, and says little
+# about our dependencies, or about the wheel.
+BUT_FOR_THE_SLOW = (
     "--ignore=tests/test_docs_embedding.py",
     "--ignore=tests/test_real_servers.py",
     "--ignore=tests/test_sdk_suite.py",
+    "--ignore=tests/test_strategies_shrink.py",
 )
 
 
@@ -84,7 +86,7 @@ def lowest(session: nox.Session) -> None:
     allowed = PROJECT["project"]["dependencies"] + extras["cli"]
     oldest = [requirement.replace(">=", "==") for requirement in allowed]
     session.install("-e", ".[dev]", *oldest)
-    session.run(*PYTEST, *WITHOUT_SERVERS, *session.posargs)
+    session.run(*PYTEST, *BUT_FOR_THE_SLOW, *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
@@ -111,7 +113,7 @@ def wheel(session: nox.Session) -> None:
     # The working directory hides an installed package: so the tests go where no package is.
     shutil.copytree(ROOT, elsewhere, ignore=shutil.ignore_patterns(".*", "chatkit_reducer", "dist"))
     with session.chdir(elsewhere):
-        session.run(*PYTEST, *WITHOUT_SERVERS, *session.posargs)
+        session.run(*PYTEST, *BUT_FOR_THE_SLOW, *session.posargs)
 
 
 @nox.session
