@@ -68,7 +68,11 @@ def _checked(
 
 
 def _is_a(*kinds: type) -> Callable[[Any], bool]:
-    return lambda value: type(value) in kinds
+    return partial(_is_one_of, kinds)
+
+
+def _is_one_of(kinds: tuple[type, ...], value: Any) -> bool:
+    return type(value) in kinds
 
 
 def _as_it_is(value: Any, to: Any) -> Any:

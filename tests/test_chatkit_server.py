@@ -406,6 +406,29 @@ def test_an_item_that_is_done_twice_is_added_once_and_saved_once() -> None:
     assert shelf.text("m") == "two "
 
 
+@pytest.mark.parametrize(
+    ("adds_what_is_not_there", "expected"),
+    [(True, ["save", "load", "save"]), (False, ["save", "load", "add"])],
+)
+def test_an_item_that_was_replaced_and_is_done_is_there_once(
+    adds_what_is_not_there: bool, expected: list[str]
+) -> None:
+    class Upserting(Shelf):
+        async def save_item(self, thread_id: str, item: sdk.ThreadItem, context: Any) -> None:
+            await super().save_item(thread_id, item, context)
+            if adds_what_is_not_there and item.id not in [known.id for known in self.items]:
+                self.items.append(item)
+
+    shelf = Upserting()
+    server = Server(shelf)
+    replacement = event(type="thread.item.replaced", item=message("m", "one "))
+    server.script = [*BEGUN, replacement, done(message("m", "two "))]
+    asyncio.run(receive(server))
+    assert [op for op, item_id in shelf.log if item_id == "m"] == expected
+    assert [item.id for item in shelf.items].count("m") == 1
+    assert shelf.text("m") == "two "
+
+
 def test_an_item_that_was_removed_and_is_done_again_is_added_again() -> None:
     before = steps(task("a", status="complete"))
     script = [

@@ -154,23 +154,28 @@ class OneStream:
         except NotFoundError:
             return None
 
-    async def is_stored(self, item: ThreadItem) -> bool:
-        """Whether an item that is done was stored by an earlier response.
+    async def is_stored(self, item: ThreadItem, *, was_saved: bool) -> bool:
+        """Whether the store has an item that is done, and that this response has not added.
 
-        It was, if updates to it were folded over what the store has. And the SDK goes on with the
+        It has, if updates to it were folded over what the store has. And the SDK goes on with the
         last workflow of the response before (1.6.5, `chatkit/agents.py`, `stream_agent_response`),
-        perhaps only to close it.
+        perhaps only to close it. Of one that was replaced, and so saved, nobody knows: each store
+        decides for itself whether to save what it does not have is to add it.
         """
-        if item.id in self._found:
+        if was_saved:
+            find = self._look_up
+        elif item.id in self._found:
             return self._found[item.id] is not None
-        if item.id in self._added or not isinstance(item, WorkflowItem):
+        elif item.id in self._added or not isinstance(item, WorkflowItem):
             return False
+        else:
+            find = self._find
         try:
-            return await self._find(item.id) is not None
+            return await find(item.id) is not None
         except Exception:
             logger.exception(
-                "Workflow %s is done, and whether it is a new one cannot be found out: it is added "
-                "as if it were.",
+                "Item %s is done, and whether it is a new one cannot be found out: it is added as "
+                "if it were.",
                 item.id,
             )
             return False
@@ -279,7 +284,8 @@ class _StoreView:
         self._stream = stream
         self._store = store
         self._has: dict[str, bool] = {}
-        """Whether the store has what this stream has written, or deleted."""
+        """Whether the store has what this stream has added, or deleted."""
+        self._saved: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -287,14 +293,20 @@ class _StoreView:
     async def add_thread_item(self, thread_id: str, item: ThreadItem, context: Any) -> None:
         """Adds an item that is done, or saves it if the store has one with its id.
 
-        That is one of an earlier response, or one that is done for the second time.
+        That is one of an earlier response, one that is done for the second time, or one that was
+        replaced before it was done.
         """
         known = self._has.get(item.id)
         if known is None:
-            known = await self._stream.is_stored(item)
+            known = await self._stream.is_stored(item, was_saved=item.id in self._saved)
         write = self._store.save_item if known else self._store.add_thread_item
         await write(thread_id, item, context=context)
         self._has[item.id] = True
+
+    async def save_item(self, thread_id: str, item: ThreadItem, context: Any) -> None:
+        """Saves an item that is replaced."""
+        await self._store.save_item(thread_id, item, context=context)
+        self._saved.add(item.id)
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: Any) -> None:
         """Deletes an item that is removed."""
