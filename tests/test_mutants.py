@@ -13,6 +13,7 @@ import pytest
 
 from chatkit_reducer import (
     Cause,
+    FaultKind,
     ThreadState,
     decode,
     diff,
@@ -34,6 +35,7 @@ from chatkit_reducer.events import (
     ThreadItemUpdated,
     UnknownUpdate,
     Unreadable,
+    WidgetComponentUpdated,
     WidgetRootUpdated,
 )
 from chatkit_reducer.folding import Folding
@@ -161,6 +163,12 @@ SAID: list[tuple[Event | Unreadable, str]] = [
     (Unreadable(0, 1, "no JSON", "{"), "no JSON: {; it was skipped"),
     (Unreadable(0, 1, "no JSON", ""), "no JSON; it was skipped"),
 ]
+
+
+def test_an_item_that_is_added_a_second_time_just_so_is_a_fault_too() -> None:
+    state = state_after(added(message("m")), added(message("m")))
+
+    assert [one.kind for one in state.anomalies] == [FaultKind.ITEM_ALREADY_PRESENT]
 
 
 @pytest.mark.parametrize(("event", "words"), SAID, ids=[words[:40] for _, words in SAID])
@@ -916,3 +924,21 @@ def test_an_item_removed_and_begun_anew_falls_back_to_the_copy_that_the_store_ha
 
     assert verdict.case.origin is Origin.BASE
     assert verdict.event == replaced(message("m", "a"))
+
+
+def test_a_text_that_is_gone_is_said_by_its_component() -> None:
+    before, after = ({"type": "Text", "id": "t", **more} for more in ({"value": "a"}, {}))
+
+    assert updates_between(card(before, id="c"), card(after, id="c")) == [
+        WidgetComponentUpdated("t", after)
+    ]
+
+
+def test_what_is_in_doubt_and_dropped_needs_no_write_where_the_store_has_no_copy() -> None:
+    policy = Policy(name="p", about="", rows=[Row(decision="discard", reason="Away with it.")])
+    state = state_after(done(message("m", "a")))
+
+    settlement = settle(state, policy=policy, cause=Cause.CRASHED, delivered=ThreadState())
+
+    assert settlement.writes == ()
+    assert settlement.events == (removed("m"),)
