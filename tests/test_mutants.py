@@ -315,6 +315,33 @@ def test_a_frame_without_children_shows_what_it_has_of_its_own(name: str) -> Non
     assert (shown.is_empty, empty.is_empty) == (False, True)
 
 
+@pytest.mark.parametrize("kind", ["Caption", "Label", "Markdown", "Text", "Title"])
+def test_of_a_text_people_see_its_value(kind: str) -> None:
+    empty, shown = (parse_item(widget("w", {"type": kind, "value": text})) for text in (" ", "ab"))
+
+    assert isinstance(empty, Widget)
+    assert isinstance(shown, Widget)
+    assert (empty.is_empty, empty.seen) == (True, Seen(characters=1))
+    assert (shown.is_empty, shown.seen) == (False, Seen(characters=2, widgets=1))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("Basic", "Box", "Card", "Col", "Form"),
+        *("ListView", "ListViewItem", "Row", "Spacer", "Transition"),
+    ],
+)
+def test_of_a_frame_people_see_what_is_in_it(kind: str) -> None:
+    empty, shown = (
+        parse_item(widget("w", {"type": kind, **more})) for more in ({}, {"children": TEXT})
+    )
+
+    assert isinstance(empty, Widget)
+    assert isinstance(shown, Widget)
+    assert (empty.is_empty, shown.is_empty) == (True, False)
+
+
 def test_what_has_a_place_for_children_is_a_frame_whatever_its_type() -> None:
     frame = parse_item(widget("w", {"type": "new.frame", "children": []}))
 
