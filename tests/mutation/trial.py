@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from itertools import filterfalse
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TextIO, TypeAlias
@@ -95,17 +96,20 @@ def _pytest(arguments: Sequence[str], plugin: object) -> int:
 
 
 def _of_module(mutant: Mutant | None, tests: Sequence[str]) -> str | None:
-    def word_of(path: str) -> tuple[bool, bool]:
-        word = "" if mutant is None else mutant.source.path.stem.partition("_")[0]
-        return word not in path, "semantics" not in path
+    words = ["mutants", "semantics"]
+    if mutant is not None:
+        words.append(mutant.source.path.stem.partition("_")[0])
+
+    def is_likely(path: str) -> bool:
+        return any(word in Path(path).stem for word in words)
 
     def run() -> str | None:
         os.environ["HYPOTHESIS_PROFILE"] = "mutation-few"
         if mutant is not None:
             sys.meta_path.insert(0, _Finder(mutant))
-        ordered = sorted(tests, key=word_of)
         noticing = _Noticing()
-        for some in (ordered[:4], ordered[4:]):  # to collect the tests takes longer than to fail
+        likely, others = filter(is_likely, tests), filterfalse(is_likely, tests)
+        for some in (likely, others):  # to collect the tests takes longer than to fail
             status = _pytest(["-x", *some], noticing)
             if status != 0:
                 return noticing.failed or f"pytest ended with status {status}"
