@@ -98,7 +98,7 @@ def _pytest(arguments: Sequence[str], plugin: object) -> int:
 def _of_module(mutant: Mutant | None, tests: Sequence[str]) -> str | None:
     words = ["mutants", "semantics"]
     if mutant is not None:
-        words.append(mutant.source.path.stem.partition("_")[0])
+        words.append(mutant.source.module.rpartition(".")[2].partition("_")[0])
 
     def is_likely(path: str) -> bool:
         return any(word in Path(path).stem for word in words)
