@@ -254,10 +254,14 @@ def _waits_for_client(
     the call, the thread could never go on. A call that was removed stays if that is in doubt.
     """
     settled = {verdict.item.id: verdict.left for verdict in verdicts}
-    now, before = state.items.entries, delivered.items.entries
-    left = [(entry.order, settled.get(key, entry.item)) for key, entry in now.items()]
-    left += [(entry.order, _stored_copy(entry)) for key, entry in before.items() if key not in now]
-    newest = max((one for one in left if one[1] is not None), key=itemgetter(0), default=None)
+    left = {
+        item_id: (entry.order, _stored_copy(entry))
+        for item_id, entry in delivered.items.entries.items()
+    }
+    for item_id, entry in state.items.entries.items():
+        left[item_id] = (entry.order, settled.get(item_id, entry.item))
+    there = [(order, item) for order, item in left.values() if item is not None]
+    newest = max(there, key=itemgetter(0), default=None)
     item = None if newest is None else newest[1]
     return (
         item is not None
