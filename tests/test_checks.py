@@ -555,6 +555,19 @@ def test_a_server_of_any_other_make_is_checked_by_its_exchanges(backend: Backend
     assert said.startswith("The server was stopped at ")
 
 
+@pytest.mark.parametrize("name", list(policies.PRESETS))
+def test_an_answer_that_fails_by_itself_may_be_stopped_too_late(name: str) -> None:
+    class Failing(ReducerChatKitServer[Any]):
+        policy = policies.PRESETS[name]
+
+        async def respond(self, *_: Any) -> AsyncIterator[Any]:
+            yield event_to_sdk(x.added(x.message("m")))
+            yield event_to_sdk(x.text_delta("m", "Hello"))
+            raise KeyError("model")
+
+    check_server(Failing, own_response=True)  # it settles before the client gets the error
+
+
 # --- stores ---------------------------------------------------------------------------------------
 
 

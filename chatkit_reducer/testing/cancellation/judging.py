@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from chatkit_reducer.comparison import differences, path_text
-from chatkit_reducer.events import Event, Json, ThreadCreated, ThreadItemDone, ThreadUpdated
+from chatkit_reducer.events import (
+    ErrorEvent,
+    Event,
+    Json,
+    ThreadCreated,
+    ThreadItemDone,
+    ThreadUpdated,
+)
 from chatkit_reducer.folding import fold
 from chatkit_reducer.items import HIDDEN_TYPES, ItemState, parse_item
 from chatkit_reducer.items.base import Seen
@@ -105,25 +112,28 @@ def _outcomes(trial: Trial, whole: tuple[Event, ...], ahead: int) -> Iterator[_O
     if stopped and trial.way is not Way.PRODUCER_EXCEPTION:
         for event in whole[len(seen) :][:ahead]:
             states.append(fold([event], states[-1]))
-    for cause in _causes(trial, states[1], whole, ahead):
+    for cause in _causes(trial, whole, ahead):
         for last, state in enumerate(states[1:], 1):
             # What was done last may be in doubt, and a policy may decide otherwise about that.
             for delivered in reversed(states[: last + 1]):
                 yield _outcome(state, delivered, trial.exchange.policy, cause)
 
 
-def _causes(
-    trial: Trial, state: ThreadState, whole: tuple[Event, ...], ahead: int
-) -> tuple[Cause, ...]:
-    by_itself = Cause.ENDED if state.error is None else Cause.FAILED
+def _causes(trial: Trial, whole: tuple[Event, ...], ahead: int) -> tuple[Cause, ...]:
+    fails = fold(whole).error is not None
+    by_itself = Cause.FAILED if fails else Cause.ENDED
     match trial.way:
         case Way.NOT_STOPPED:
             return (by_itself,)
         case Way.PRODUCER_EXCEPTION:
             return (Cause.FAILED,)
     # Whoever stops a stream behind its last event may come too late.
-    if len(trial.received) + ahead > len(whole):
+    seen = len(trial.received)
+    if seen + ahead > len(whole):
         return (Cause.CANCELLED, by_itself)
+    # So may who stops it in front of an `error`: a server settles before it says that it failed.
+    if any(isinstance(event, ErrorEvent) for event in whole[seen : seen + ahead]):
+        return (Cause.CANCELLED, Cause.FAILED)
     return (Cause.CANCELLED,)
 
 
