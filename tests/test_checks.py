@@ -568,6 +568,24 @@ def test_an_answer_that_fails_by_itself_may_be_stopped_too_late(name: str) -> No
     check_server(Failing, own_response=True)  # it settles before the client gets the error
 
 
+def test_what_was_taken_out_may_be_added_again() -> None:
+    response = [x.done(HELLO), x.removed("m"), x.done(x.message("m", "Good bye"))]
+    check_server(Keeping, response=response)
+
+
+def test_what_was_added_twice_is_told_with_its_writes() -> None:
+    def exchange() -> Exchange:
+        store, writes = Dictionary(), [("add", "m"), ("delete", "m"), ("add", "m"), ("add", "m")]
+        return attrs.evolve(store.exchange(store.commit), writes=lambda: writes)
+
+    said = failure(check_server, exchange, ways=["not stopped"])
+    assert said.split("\n\n")[1].splitlines()[:2] == [
+        "written twice: not stopped, after 6 events: "
+        "m: it was added 2 times (its writes: add, delete, add, add)",
+        "  The client had received:",
+    ]
+
+
 # --- stores ---------------------------------------------------------------------------------------
 
 

@@ -192,18 +192,32 @@ def _has_less(one: Seen, other: Seen) -> bool:
 
 def _written_twice(trial: Trial) -> Iterator[_Problem]:
     log = [] if trial.exchange.writes is None else list(trial.exchange.writes())
-    adds = Counter(item["id"] for item in trial.before)
-    adds.update(item_id for op, item_id in log if op == "add")
+    before = Counter(item["id"] for item in trial.before)
     held = Counter(item["id"] for item in trial.after)
-    for item_id in {**adds, **held}:
-        times = max(adds[item_id], held[item_id])
+    for item_id in dict.fromkeys([*before, *(written for _, written in log), *held]):
+        ops = [op for op, written in log if written == item_id]
+        times = max(_most_copies(before[item_id], ops), held[item_id])
         if times > 1:
             problem = f"{item_id}: it was added {times} times"
+            if ops:
+                problem += f" (its writes: {', '.join(ops)})"
             yield _Problem(FindingKind.WRITTEN_TWICE, problem, item_id)
     marker = trial.exchange.policy.marker
     markers = {item["id"] for item in trial.after if _is_marker(item, trial, marker)}
     if len(markers) > 1:
         yield _Problem(FindingKind.WRITTEN_TWICE, f"there are {len(markers)} markers")
+
+
+def _most_copies(copies: int, ops: Iterable[str]) -> int:
+    """How many copies of an item there were at once, if each `add` makes one."""
+    most = copies
+    for op in ops:
+        if op == "delete":
+            copies = 0
+        elif op == "add":
+            copies += 1
+        most = max(most, copies)
+    return most
 
 
 def _around(trial: Trial) -> Iterator[_Problem]:

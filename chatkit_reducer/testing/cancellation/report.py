@@ -125,9 +125,10 @@ class Report:
 def described(finding: Finding) -> str:
     """All that a finding has to say, over several lines."""
     lines = [str(finding)]
-    for name, item in (("expected", finding.expected), ("stored", finding.stored)):
-        if finding.item_id is not None:
-            lines.append(f"  {name}: {'nothing' if item is None else item}")
+    expected, stored = finding.expected, finding.stored
+    if expected is not None or stored is not None:
+        lines.append(f"  expected: {'nothing' if expected is None else expected}")
+        lines.append(f"  stored: {'nothing' if stored is None else stored}")
     lines.append("  The client had received:")
     lines += [f"    {event_in_short(event)}" for event in finding.seen]
     return "\n".join(lines)
