@@ -214,7 +214,7 @@ CARD = {"type": "Card", "children": [{"type": "Text", "id": "t", "value": "a"}]}
         ),
         (
             [x.added(HELLO), x.part_added("m", x.part("Hello")), x.done(HELLO)],
-            "1. out of order, at event 1: part 0 has a text already, and begins again",
+            "1. out of order, at event 1: part 0 is there already, and begins again",
         ),
         (
             [x.added(HELLO), x.annotation_added("m", x.citation("A"), 1),
@@ -415,6 +415,19 @@ def test_what_a_producer_raises_is_raised() -> None:
 def test_no_events_are_no_flaw() -> None:
     assert check_producer([]) == []
     assert failure(check_producer, [7]).endswith("\n\nThere are no events.")
+
+
+def test_what_is_replaced_need_not_add_up() -> None:
+    written = [x.added(x.message("m")), x.text_delta("m", "a secret")]
+    check_producer([*written, x.replaced(x.message("m", "[redacted]"))])
+    check_producer([*written, x.done(x.message("m", "a secret")), x.replaced(HELLO)])
+
+
+def test_a_part_without_a_text_is_not_said_to_have_one() -> None:
+    whole = {**x.message("m"), "content": [{"type": "new", "z": 2}]}
+    begun = [x.part_added("m", {"type": "new", "z": number}) for number in (1, 2)]
+    said = one_flaw_of([x.added(x.message("m")), *begun, x.done(whole)])
+    assert said == "1. out of order, at event 2: part 0 is there already, and begins again"
 
 
 # --- servers --------------------------------------------------------------------------------------

@@ -22,9 +22,10 @@ class Flaw(StrEnum):
     """Something came a second time: an item, its id for another one, the end of an item, a task at
     its very place."""
     OUT_OF_ORDER = "out of order"
-    """An index leaves a gap, is negative, or begins a part again that has a text."""
+    """An index leaves a gap, is negative, or begins a part again that is not blank."""
     DOES_NOT_ADD_UP = "does not add up"
-    """The updates of an item make something else than its `done` says, or that of its part."""
+    """The updates of an item make something else than its `done` says, or that of its part. What
+    `replaced` says may be anything: it is the change itself."""
     CHANGED_LATER = "changed later"
     """An event was changed after it had been sent."""
     FAILED = "failed"

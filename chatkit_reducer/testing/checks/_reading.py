@@ -143,7 +143,9 @@ class Reading:
         elif isinstance(event, ThreadItemDone) and known and known.type != event.item.get("type"):
             self.note(Flaw.NOT_UNIQUE, f"{item_id} is the id of an item of type {known.type}")
             self._shown.discard(item_id)  # how these two differ is not the point
-        if item_id in self._shown and self._is_pending(item_id):
+        # `replaced` is a change itself, as a guardrail makes it: only a `done` has to add up.
+        ends = isinstance(event, ThreadItemDone) and self._is_pending(item_id)
+        if ends and item_id in self._shown:
             for each in compare_items(self._state.items[item_id].plain(), event.item):
                 self._note_difference(each)
         self._forget(item_id)
@@ -169,7 +171,7 @@ class Reading:
             self.note(Flaw.OUT_OF_ORDER, f"content_index is {index}, of {len(parts)} parts")
         elif isinstance(update, AssistantMessageContentPartAdded):
             if 0 <= index < len(parts) and not parts[index].is_blank:
-                self.note(Flaw.OUT_OF_ORDER, f"part {index} has a text already, and begins again")
+                self.note(Flaw.OUT_OF_ORDER, f"part {index} is there already, and begins again")
         elif isinstance(update, AssistantMessageContentPartDone):
             if 0 <= index < len(parts) and not parts[index].is_blank:
                 shown = item.plain()["content"][index]
