@@ -11,6 +11,7 @@ has some of everything.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
@@ -27,6 +28,7 @@ from chatkit_reducer.events import Event, Json
 from chatkit_reducer.integrations.openai_chatkit import event_to_sdk, item_from_sdk, item_to_sdk
 from chatkit_reducer.policy import Policy
 from chatkit_reducer.testing.cancellation import EARLIER_ITEMS, Exchange, a_response
+from chatkit_reducer.testing.cancellation.answer import response_of
 
 __all__ = ["ScriptedError", "SuspendingStore", "server_exchange"]
 
@@ -157,7 +159,7 @@ def server_exchange(
     server: Callable[[Store[Any]], AnyServer],
     *,
     policy: Policy | None = None,
-    response: Iterable[Event] | None = None,
+    response: Iterable[Any] | None = None,
     own_response: bool = False,
     request: Mapping[str, Any] | None = None,
 ) -> Exchange:
@@ -167,14 +169,26 @@ def server_exchange(
         server: the class, or whatever makes a server for a store.
         policy: what should survive; the server's own `policy` if left out, and what the SDK does at
             a cancellation (`policies.SDK`) if it has none.
-        response: the events of the answer, which takes the place of the server's `respond`; those
-            of `a_response` if left out, as far as the SDK that is installed knows them.
+        response: the events of the answer, which takes the place of the server's `respond`; events
+            of the SDK or of this package, JSON mappings or texts. Those of `a_response` if left
+            out, as far as the SDK that is installed knows them.
         own_response: whether `respond` answers after all. Nobody can make it fail then.
         request: what the client asks for; a user message for the thread `thr_1` if left out.
+
+    Raises:
+        TypeError: it makes no server, or the policy is none, or the response has something that is
+            no event; or both the server's own response and another one are wanted.
+        ValueError: the response has no events, or one that the SDK does not know.
     """
     store = SuspendingStore(EARLIER_ITEMS)
-    script = None if own_response else _Script(_known_events() if response is None else response)
-    made = server(store) if script is None else _scripted(server, store, script)
+    if own_response and response is not None:
+        raise TypeError(
+            "own_response=True lets the server's own `respond` answer, and response=... takes its "
+            "place: pass one of them"
+        )
+    events = _known_events() if response is None else response_of(response)
+    script = None if own_response else _Script(events)
+    made = _made(server, store) if script is None else _scripted(server, store, script)
     body = msgspec.json.encode(_USER_MESSAGE if request is None else dict(request))
 
     async def begin() -> AsyncIterable[bytes]:
@@ -183,7 +197,9 @@ def server_exchange(
             raise TypeError("the request must be one that is answered with a stream")
         return result
 
-    own_policy: Policy = getattr(made, "policy", policies.SDK)
+    kept = getattr(made, "policy", policies.SDK) if policy is None else policy
+    if not isinstance(kept, Policy):
+        raise TypeError(f"policy={kept!r} is no Policy: pass one, such as policies.KEEP")
     stop_responses: Any = getattr(made, "stop_responses", None)
     stopping: set[asyncio.Task[Any]] = set()  # an event loop does not keep its tasks alive
 
@@ -193,7 +209,7 @@ def server_exchange(
     return Exchange(
         events=begin,
         stored=lambda: [dict(item) for item in store.items],
-        policy=policy or own_policy,
+        policy=kept,
         writes=lambda: store.writes,
         stop=None if stop_responses is None else stop,
         fail_at=None if script is None else script.fail_at,
@@ -256,8 +272,22 @@ def _scripted(
     if isinstance(server, type):
         # A class of its own, because one that lacks a `respond` cannot be made.
         kind: Any = type(server.__name__, (server,), {"respond": staticmethod(script.respond)})
-        made: AnyServer = kind(store)
-    else:
-        made = server(store)
-        vars(made)["respond"] = script.respond
+        return _made(kind, store)
+    made = _made(server, store)
+    vars(made)["respond"] = script.respond
     return made
+
+
+def _made(server: Callable[[Store[Any]], AnyServer], store: SuspendingStore) -> AnyServer:
+    made: Any = server(store)
+    if isinstance(made, ChatKitServer):
+        return made
+    if inspect.iscoroutine(made):
+        made.close()
+        raise TypeError(
+            "what makes a server must not be asynchronous: use a plain function, and await what "
+            "the server needs before the check, or in `respond`"
+        )
+    raise TypeError(
+        f"a function of a store must make a server of the SDK, and not {type(made).__name__}"
+    )

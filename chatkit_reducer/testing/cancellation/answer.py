@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
 from chatkit_reducer.events import Event, Json
 from chatkit_reducer.testing import examples
+from chatkit_reducer.testing.cancellation.running import events_of
 
-__all__ = ["EARLIER_ITEMS", "a_response"]
+__all__ = ["EARLIER_ITEMS", "a_response", "response_of"]
+
+_EVENTS = get_args(Event)
 
 EARLIER_ITEMS: tuple[Json, ...] = (
     examples.user_message("msg_earlier", "What is for lunch?"),
@@ -72,3 +78,30 @@ def _workflow(*tasks: Json) -> Json:
 def _card(text: str, *, streaming: bool) -> Json:
     shown = {"type": "Text", "id": "text", "value": text, "streaming": streaming}
     return {"type": "Card", "children": [shown]}
+
+
+def response_of(given: Any) -> tuple[Event, ...]:
+    """The events of a response that somebody wrote down, in whatever form they are.
+
+    Raises:
+        TypeError: these are no events.
+        ValueError: there are none, or one that is given as JSON is not to be read.
+    """
+    one = isinstance(given, str | bytes | bytearray | Mapping)
+    if not one and not isinstance(given, Iterable):
+        raise TypeError(f"a response is a list of events, and not {type(given).__name__}")
+    events: list[Event] = []
+    for value in [given] if one else given:
+        try:
+            found = events_of(value)
+        except TypeError:
+            found = []
+        if not found or not all(isinstance(event, _EVENTS) for event in found):
+            raise TypeError(
+                f"the response holds {value!r}, and this is no event: pass events of chatkit.types "
+                "or chatkit_reducer.events, JSON mappings, or JSON text"
+            )
+        events += found
+    if not events:
+        raise ValueError("the response has no events, and there is nothing to stop")
+    return tuple(events)

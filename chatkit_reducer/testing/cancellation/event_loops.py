@@ -9,7 +9,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import anyio
 
@@ -18,11 +18,27 @@ __all__ = [
     "Backend",
     "EventLoop",
     "TrioLoop",
+    "check_backend",
+    "check_patience",
     "complaints_of_python",
     "generators_begun",
 ]
 
 Backend: TypeAlias = Literal["asyncio", "trio"]
+
+
+def check_backend(backend: str) -> None:
+    """Raises ValueError if there is no such event loop."""
+    if backend not in get_args(Backend):
+        raise ValueError(f"backend={backend!r}: the event loop is asyncio or trio")
+
+
+def check_patience(patience: float) -> None:
+    """Raises ValueError if there is no time for anything."""
+    if not patience > 0:
+        raise ValueError(
+            f"patience={patience!r} leaves no time to try anything: pass a number of seconds"
+        )
 
 
 class AsyncioLoop:

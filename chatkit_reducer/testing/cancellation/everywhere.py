@@ -9,12 +9,12 @@ from itertools import count
 import anyio
 
 from chatkit_reducer.events import Event, Json
-from chatkit_reducer.testing.cancellation.event_loops import Backend
+from chatkit_reducer.testing.cancellation.event_loops import Backend, check_backend, check_patience
 from chatkit_reducer.testing.cancellation.exchange import Exchange
 from chatkit_reducer.testing.cancellation.judging import findings_of, folded
 from chatkit_reducer.testing.cancellation.report import Finding, Report, event_in_short
 from chatkit_reducer.testing.cancellation.running import Run, Trial
-from chatkit_reducer.testing.cancellation.ways import ASYNCIO_ONLY, Way
+from chatkit_reducer.testing.cancellation.ways import ASYNCIO_ONLY, Way, ways_of
 
 __all__ = ["cancel_everywhere"]
 
@@ -22,7 +22,7 @@ __all__ = ["cancel_everywhere"]
 def cancel_everywhere(
     make: Callable[[], Exchange],
     *,
-    ways: Iterable[Way | str] | None = None,
+    ways: Iterable[Way | str] | str | None = None,
     backend: Backend = "asyncio",
     ahead: int = 1,
     patience: float = 5.0,
@@ -33,7 +33,8 @@ def cancel_everywhere(
 
     Args:
         make: makes the exchange anew, with a store of its own; called inside of the event loop.
-        ways: how to stop it; in all ways that the exchange and the event loop know if left out.
+        ways: how to stop it, one way or several; in all ways that the exchange and the event loop
+            know if left out.
         backend: the event loop.
         ahead: how many events the producer may be ahead of the client: 1 where each waits for the
             other, more where there is a queue between them.
@@ -41,10 +42,13 @@ def cancel_everywhere(
             seconds, before that is a finding.
 
     Raises:
-        ValueError: a way needs another event loop, or something that the exchange does not have;
-            or the exchange is not the same every time.
+        ValueError: there is no such way or event loop; or a way needs another event loop, or
+            something that the exchange does not have; or the exchange is not the same every time;
+            or nothing could be tried.
     """
-    chosen = None if ways is None else [Way(way) for way in ways]
+    check_backend(backend)
+    check_patience(patience)
+    chosen = None if ways is None else ways_of(ways)
     harness = _Harness(make, backend, ahead, patience)
     return anyio.run(harness.run, chosen, backend=backend)
 
@@ -69,6 +73,8 @@ class _Harness:
         self._whole = tuple(whole.received)
         ways = self._possible(whole.exchange) if chosen is None else chosen
         self._check(ways, whole.exchange)
+        if whole.left_over and Way.NOT_STOPPED not in ways:
+            ways = [Way.NOT_STOPPED, *ways]  # what comes to no end may have no point to stop it at
         for way in ways:
             points[way] = 0
             for point in count(1):
@@ -79,7 +85,12 @@ class _Harness:
                 findings += findings_of(trial, self._whole, self._ahead)
                 if way is Way.NOT_STOPPED:
                     break
-        return Report(points, tuple(findings))
+        if not any(points.values()):
+            raise ValueError(
+                f"the exchange has no point at which to stop it ({', '.join(ways)}), and nothing "
+                f"was tried: its client received {len(self._whole)} events"
+            )
+        return Report(points, tuple(findings), self._whole)
 
     async def _try(self, way: Way, point: int) -> Trial:
         exchange = self._make()

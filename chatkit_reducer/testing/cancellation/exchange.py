@@ -35,8 +35,8 @@ class Exchange:
     policy: Policy
     """What should survive."""
     writes: Callable[[], Iterable[tuple[str, str]]] | None = None
-    """All writes so far, each `add`, `save` or `delete` and the id of an item, to see what was added
-    twice. Without it only what the store holds twice is seen."""
+    """All writes so far, each `add`, `save` or `delete` and the id of an item, to see what was
+    added twice. Without it only what the store holds twice is seen."""
     send: Callable[[Any], Awaitable[object]] = _transport
     """What the client does with a frame. Once it is called, the frame counts as seen."""
     stop: Callable[[], object] | None = None

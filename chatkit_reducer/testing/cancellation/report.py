@@ -76,6 +76,8 @@ class Report:
     points: Mapping[Way, int]
     """How many points were tried, for each way."""
     findings: tuple[Finding, ...]
+    whole: tuple[Event, ...] = ()
+    """What the client received when nobody stopped it."""
 
     def count(self, kind: FindingKind | None = None, way: Way | None = None) -> int:
         """At how many points there was a finding: of this kind, in this way, if they are given."""

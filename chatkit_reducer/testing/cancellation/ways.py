@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
-__all__ = ["ASYNCIO_ONLY", "AT_A_FRAME", "AT_A_POINT", "Way"]
+__all__ = ["ASYNCIO_ONLY", "AT_A_FRAME", "AT_A_POINT", "Way", "ways_of"]
 
 
 class Way(StrEnum):
@@ -36,3 +37,18 @@ class Way(StrEnum):
 AT_A_POINT = (Way.TASK_CANCEL, Way.REPEATED_CANCEL, Way.SCOPE_CANCEL, Way.STOP)
 AT_A_FRAME = (Way.ACLOSE, Way.BREAK, Way.EXCEPTION)
 ASYNCIO_ONLY = (Way.TASK_CANCEL, Way.REPEATED_CANCEL, Way.SHUTDOWN)
+
+
+def ways_of(named: Iterable[Way | str] | str) -> list[Way]:
+    """The ways that are named, or the one.
+
+    Raises:
+        ValueError: there is no such way, or none is named.
+    """
+    names = [named] if isinstance(named, str) else list(named)
+    if not names:
+        raise ValueError(f"ways={named!r} names none, and nothing would be tried: leave it out")
+    for name in names:
+        if name not in list(Way):
+            raise ValueError(f"there is no way {name!r}: the ways are {', '.join(Way)}")
+    return [Way(name) for name in names]
