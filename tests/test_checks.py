@@ -110,7 +110,7 @@ def test_trio_will_do() -> None:
 
 
 @settings(suppress_health_check=list(HealthCheck))
-@given(chatkit.streams(departures=False))
+@given(chatkit.streams(departures=False).filter(bool))
 def test_sound_streams_have_no_flaw(events: list[Event]) -> None:
     assert check_producer(events) == events
 
@@ -412,8 +412,11 @@ def test_what_a_producer_raises_is_raised() -> None:
     assert caught.value.__notes__ == ["It was raised after 1 event."]
 
 
-def test_no_events_are_no_flaw() -> None:
-    assert check_producer([]) == []
+def test_no_events_are_no_answer() -> None:
+    silent: list[Any] = [[], list, lambda: answering([])]
+    for nothing in silent:
+        with pytest.raises(ValueError, match="sent no event, and nothing was tested"):
+            check_producer(nothing)
     assert failure(check_producer, [7]).endswith("\n\nThere are no events.")
 
 
@@ -428,6 +431,39 @@ def test_a_part_without_a_text_is_not_said_to_have_one() -> None:
     begun = [x.part_added("m", {"type": "new", "z": number}) for number in (1, 2)]
     said = one_flaw_of([x.added(x.message("m")), *begun, x.done(whole)])
     assert said == "1. out of order, at event 2: part 0 is there already, and begins again"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (5, "it is 5, and has no events: pass events, or a function that yields or returns them"),
+        (lambda: None, "what the producer gives is None, and has no events"),
+    ],
+)
+def test_what_produces_nothing_is_told_what_to_pass(wrong: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        check_producer(wrong)
+
+
+def test_models_of_the_sdk_may_be_stored() -> None:
+    done: Any = event_to_sdk(x.done(x.message("m", "Good")))
+    events = [x.text_delta("m", " bye"), x.done(x.message("m", "Good bye"))]
+    assert check_producer(events, stored=[done.item]) == events
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"stored": [{"id": "m"}]}, ValueError, 'stored={"id": "m"} has no `type`: pass the item'),
+        ({"stored": [{"type": "task"}]}, ValueError, "has no `id`: pass the item as the store"),
+        ({"stored": HELLO}, TypeError, 'stored="id": pass a list of items'),
+        ({"backend": "foo"}, ValueError, "backend='foo': the event loop is asyncio or trio"),
+        ({"patience": 0}, ValueError, "patience=0 leaves no time to try anything"),
+    ],
+)
+def test_misuse_is_told_what_to_do(options: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=re.escape(said)):
+        check_producer(ANSWER, **options)
 
 
 # --- servers --------------------------------------------------------------------------------------
@@ -606,6 +642,11 @@ def own_answer(*events: Any, error: Exception | None = None) -> type[Keeping]:
                 raise error
 
     return Answering
+
+
+def test_a_response_that_is_asked_for_needs_no_items() -> None:
+    response = [{"type": "progress_update", "text": "Looking it up"}]
+    assert check_server(Keeping, response=response, ways="aclose").points == {Way.ACLOSE: 3}
 
 
 @pytest.mark.parametrize(
@@ -1240,7 +1281,8 @@ def test_the_public_names_are_these() -> None:
 def test_the_checks_need_neither_hypothesis_nor_the_sdk_to_be_imported() -> None:
     code = (
         "import sys; sys.modules.update(hypothesis=None, chatkit=None);"
-        "from chatkit_reducer.testing.checks import check_producer; check_producer([])"
+        "from chatkit_reducer.testing.checks import check_producer;"
+        "check_producer([{'type': 'progress_update', 'text': 'x'}])"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 

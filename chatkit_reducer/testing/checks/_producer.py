@@ -22,6 +22,7 @@ from chatkit_reducer.codec import decode, encode
 from chatkit_reducer.comparison import differences, path_text
 from chatkit_reducer.events import Event
 from chatkit_reducer.testing.cancellation import Backend
+from chatkit_reducer.testing.cancellation.event_loops import check_backend, check_patience
 from chatkit_reducer.testing.cancellation.running import events_of
 from chatkit_reducer.testing.checks._flaws import ADVICE, Flaw, Found
 from chatkit_reducer.testing.checks._reading import Reading
@@ -49,7 +50,7 @@ _MOST_CHANGES = 3
 def check_producer(
     make_events: Producer,
     *,
-    stored: Iterable[Mapping[str, Any]] = (),
+    stored: Iterable[Any] = (),
     ignore: Collection[Flaw | str] = (),
     patience: float = 10.0,
     backend: Backend = "asyncio",
@@ -67,7 +68,7 @@ def check_producer(
         make_events: the events, asynchronous or not, or a callable that makes them, or an awaitable
             of them; it is called inside of the event loop. Events of the SDK or of this package,
             JSON mappings or texts, or frames of server-sent events; also all of these in one text.
-        stored: the items of the thread before, as plain ChatKit JSON.
+        stored: the items of the thread before, as plain ChatKit JSON or as models of the SDK.
         ignore: what is known, and cannot be helped.
         patience: how long an asynchronous producer may take in all, in seconds.
         backend: the event loop for an asynchronous producer.
@@ -77,8 +78,13 @@ def check_producer(
 
     Raises:
         AssertionError: something is wrong; it lists what is, the first of each kind in full.
+        TypeError: these are no events, and nothing that makes some; or what was stored is no item.
+        ValueError: there was no event, and nothing was tested; or an item that was stored lacks its
+            `id` or its `type`; or there is no such event loop or flaw, or no time.
         Exception: what the producer itself raises.
     """
+    check_backend(backend)
+    check_patience(patience)
     ignored = {Flaw(flaw) for flaw in ([ignore] if isinstance(ignore, str) else ignore)}
     sent = _Sent(stored)
     try:
@@ -92,14 +98,22 @@ def check_producer(
     found = [each for each in sent.found() if each.flaw not in ignored]
     if found:
         raise AssertionError(_described(found, sent.reading.events))
+    if not sent.reading.events:
+        raise ValueError("the producer sent no event, and nothing was tested: let it send some")
     return sent.reading.events
 
 
-async def _run(make_events: Producer, sent: _Sent, patience: float) -> None:
+async def _run(make_events: Any, sent: _Sent, patience: float) -> None:
     with anyio.move_on_after(patience) as scope:
         made: Any = make_events() if callable(make_events) else make_events
         if inspect.isawaitable(made):
             made = await made
+        if not isinstance(made, AsyncIterable | Iterable):
+            given = "it" if made is make_events else "what the producer gives"
+            raise TypeError(
+                f"{given} is {made!r}, and has no events: pass events, or a function that yields "
+                "or returns them"
+            )
         if isinstance(made, AsyncIterable):
             async for value in made:
                 sent.take(value)
@@ -121,8 +135,8 @@ async def _run(make_events: Producer, sent: _Sent, patience: float) -> None:
 class _Sent:
     """What was sent so far: the values themselves, and what they said then."""
 
-    def __init__(self, stored: Iterable[Mapping[str, Any]]) -> None:
-        self.reading = Reading(stored)
+    def __init__(self, stored: Iterable[Any]) -> None:
+        self.reading = Reading([_item(each) for each in stored])
         self._kept: list[tuple[Any, list[bytes]]] = []
         self._changed: dict[int, Found] = {}
 
@@ -170,6 +184,22 @@ class _Sent:
                 problem=f"it had changed {when}",
                 details=tuple(_changes(before, now)),
             )
+
+
+def _item(stored: Any) -> Mapping[str, Any]:
+    """An item of the thread before, as plain JSON."""
+    if hasattr(stored, "model_dump"):
+        stored = stored.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if not isinstance(stored, Mapping):
+        raise TypeError(
+            f"stored={in_short(stored)}: pass a list of items, as models of the SDK or as mappings"
+        )
+    missing = [name for name in ("id", "type") if not isinstance(stored.get(name), str)]
+    if missing:
+        raise ValueError(
+            f"stored={in_short(stored)} has no `{missing[0]}`: pass the item as the store has it"
+        )
+    return stored
 
 
 def _texts(value: Any) -> list[bytes]:

@@ -113,14 +113,15 @@ def check_server(
             request of its own, and one of these was given; or there are to be two responses.
         ValueError: the server does not know one of the ways, or the event loop; or it does not
             answer alike each time; or nothing was tested, because there is no way, no time, or no
-            event of an item in the answer.
+            event of an item in an answer of its own.
     """
     check_backend(backend)
     options: dict[str, Any] = {"policy": policy, "response": response, "request": request}
     make = _exchanges(server, {**options, "own_response": own_response or None}, backend)
     with _without_scripted_errors():
         report = cancel_everywhere(make, ways=ways, backend=backend, ahead=ahead, patience=patience)
-    if not report.count(way=Way.NOT_STOPPED) and not any(map(_is_of_an_item, report.whole)):
+    is_empty = response is None and not any(map(_is_of_an_item, report.whole))
+    if is_empty and not report.count(way=Way.NOT_STOPPED):
         raise ValueError(_untested(_name(server), report))
     if report.findings:
         raise AssertionError(_described(_name(server), report))
