@@ -689,6 +689,7 @@ def test_nothing_is_not_enough(options: Any, said: str) -> None:
         ({"response": [x.task_added("w", x.task("A"), 0).update]}, "and this is no event"),
         ({"response": 7}, "a response is a list of events, and not int"),
         ({"response": ANSWER, "own_response": True}, "takes its place: pass one of them"),
+        ({"response": [], "own_response": True}, "takes its place: pass one of them"),
     ],
 )
 def test_what_contradicts_itself_is_refused(options: Any, said: str) -> None:

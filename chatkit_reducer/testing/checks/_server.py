@@ -165,7 +165,7 @@ def _with_a_store(
     # It imports the SDK, without which there are other servers to check.
     from chatkit_reducer.testing.chatkit_server import server_exchange
 
-    if "response" in given:
+    if "response" in given and "own_response" not in given:
         given = {**given, "response": response_of(given["response"])}  # it may be an iterator
     return lambda: server_exchange(server, **given)
 
