@@ -260,9 +260,11 @@ def _played(plan: _Plan, max_updates: int) -> Iterator[e.Event]:
     elif plan.start == "done":
         yield e.ThreadItemDone(plan.item)
     for number, moves in enumerate(plan.rounds):
+        is_open = number == 0 and plan.start == "added"
         for update in updates_by(moves, model, item_id, max_updates):
+            is_open = True
             yield e.ThreadItemUpdated(item_id, update)
-        if moves or (number == 0 and plan.start == "added"):
+        if is_open:
             yield e.ThreadItemDone(model.items[item_id])
     if plan.replacement is not None:
         yield e.ThreadItemReplaced({**plan.replacement, "id": item_id})
