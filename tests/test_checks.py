@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
 import re
 import sqlite3
@@ -11,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import datetime
 from functools import partial
@@ -1266,6 +1268,34 @@ def test_a_store_that_works_by_chance_is_told_so() -> None:
 
     said = failure(check_commit, Lucky, stops=chatkit.stops())
     assert "make_store must give an empty store" in said
+
+
+def test_threads_may_end_while_they_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrapped_when_done(future: Future[Any]) -> Any:
+        concurrent.futures.wait([future])
+        time.sleep(0.001)  # for what is called then
+        return wrap_future(future)
+
+    wrap_future = asyncio.wrap_future
+    monkeypatch.setattr(asyncio, "wrap_future", wrapped_when_done)
+    check_commit(lambda: rows(Threaded), settlements=1)
+
+
+def test_what_is_no_fault_of_a_store_is_raised_as_it_is() -> None:
+    drawn: list[Any] = []
+
+    def noted(stop: Any) -> Any:
+        drawn.append(stop)
+        return stop
+
+    def make() -> Transacted:
+        if len(drawn) == 1:
+            drawn.append(None)
+            raise OSError("too many open files")  # and never again
+        return Transacted()
+
+    with pytest.raises(OSError, match="too many open files"):
+        check_commit(make, stops=chatkit.stops().map(noted))
 
 
 def test_the_public_names_are_these() -> None:

@@ -123,7 +123,7 @@ def check_commit(
     if stops is None:
         # What most stores get wrong is found here: at once, and the same each time.
         _tell("An example:", partial(_all_of, written_down(policy), trying))
-    _tell("The smallest example:", partial(for_all, cases, trying, settlements))
+    _tell("The smallest example:", partial(for_all, cases, trying, settlements, verdict=_Broken))
 
 
 def _all_of(cases: Iterable[Case], trying: _Trying) -> None:

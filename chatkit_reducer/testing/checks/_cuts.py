@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
@@ -115,7 +116,7 @@ class Commits:
         tasks = asyncio.all_tasks() - before
         if tasks:
             await asyncio.wait(tasks, timeout=_TASKS_TAKE)
-        threads = [asyncio.wrap_future(future) for future in self._threads.at_work]
+        threads = [asyncio.wrap_future(future) for future in self._threads.at_work()]
         if threads:
             await asyncio.wait(threads, timeout=self._patience)
             for thread in threads:
@@ -133,14 +134,25 @@ class _Threads(ThreadPoolExecutor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.at_work: set[Future[Any]] = set()
+        self._lock = Lock()  # what is done is noted in the thread that has done it
+        self._at_work: set[Future[Any]] = set()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Begins something."""
         future = super().submit(fn, *args, **kwargs)
-        self.at_work.add(future)
-        future.add_done_callback(self.at_work.discard)
+        with self._lock:
+            self._at_work.add(future)
+        future.add_done_callback(self._done)  # at once, if it is
         return future
+
+    def _done(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._at_work.discard(future)
+
+    def at_work(self) -> set[Future[Any]]:
+        """What they do just now."""
+        with self._lock:
+            return set(self._at_work)
 
 
 # --- what fails -----------------------------------------------------------------------------------

@@ -13,11 +13,24 @@ __all__ = ["for_all"]
 T = TypeVar("T")
 
 
-def for_all(values: SearchStrategy[T], check: Callable[[T], object], examples: int) -> None:
+def for_all(
+    values: SearchStrategy[T],
+    check: Callable[[T], object],
+    examples: int,
+    *,
+    verdict: type[Exception] = Exception,
+) -> None:
     """Raises what the check raises for the simplest value for which it does.
 
     What the profile of the application says about Hypothesis holds here too, but for what is of no
     use in a check that is called like a function.
+
+    Args:
+        values: what is tried.
+        check: what tries it.
+        examples: how many are tried.
+        verdict: what the check raises of what it tries. All else is raised at once, as it is: it
+            is no reason to look for a simpler value, and to try it again says nothing.
 
     Raises:
         AssertionError: the check does not say the same of one value each time.
@@ -37,13 +50,28 @@ def for_all(values: SearchStrategy[T], check: Callable[[T], object], examples: i
     )
     @given(values)
     def run(value: T) -> None:
-        check(value)
+        try:
+            check(value)
+        except verdict:
+            raise
+        except Exception as error:
+            raise _NoVerdict(error) from error
 
     try:
         run()
+    except _NoVerdict as other:
+        raise other.error from other.error.__cause__
     except Flaky as error:
         raise AssertionError(
             "The same example fails at one time and passes at another. What is checked must begin "
             "anew each time, and not hang on time or chance: make_store must give an empty store, "
             "for example, and a policy must decide alike each time."
         ) from error
+
+
+class _NoVerdict(BaseException):
+    """No `Exception`, so that Hypothesis lets it pass."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
