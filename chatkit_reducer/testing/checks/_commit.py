@@ -22,7 +22,14 @@ from chatkit_reducer.json_values import json_copy
 from chatkit_reducer.policy import Policy
 from chatkit_reducer.settlement import Settlement
 from chatkit_reducer.testing.checks._cases import Case, case_of, written_down
-from chatkit_reducer.testing.checks._cuts import Commits, Cut, CutKind, TookTooLong
+from chatkit_reducer.testing.checks._cuts import (
+    Commits,
+    Cut,
+    CutKind,
+    Raised,
+    TookTooLong,
+    Waiting,
+)
 from chatkit_reducer.testing.checks._examples import for_all
 from chatkit_reducer.testing.checks._holding import (
     AS_IT_COMES,
@@ -89,9 +96,9 @@ def check_commit(
       what is saved takes the place of the copy that the store has, and the rest stays as it is.
     * It is idempotent. The same commit a second time changes nothing, and so does an item that is
       added, and had reached the store before.
-    * It is all or nothing. It is made to fail at each of its writes, and at each point at which it
-      waits, and to be cancelled there: that leaves nothing half-written, it raises something, and
-      the same commit again makes good.
+    * It is all or nothing. It is made to fail at each of its writes, and where it waits for
+      something, and to be cancelled there: that leaves nothing half-written, it raises something,
+      and the same commit again makes good.
 
     It is called in the event loop of asyncio. Of a store that is not asynchronous no point is seen
     between two writes but where it reads the next one, or where the database refuses one.
@@ -168,12 +175,13 @@ class _Trying:
         for number in range(1, len(case.settlement.writes) + 1):
             for kind in (CutKind.FAILING_WRITE, CutKind.REFUSED_WRITE):
                 await self._cut_off(case, commits, Cut(kind, number))
-        for number in range(1, waits + 1):
-            for kind in (CutKind.EXCEPTION, CutKind.CANCELLATION):
-                await self._cut_off(case, commits, Cut(kind, number))
+        for number, waiting in enumerate(waits, 1):
+            if waiting is Waiting.FOR_SOMETHING:
+                await self._cut_off(case, commits, Cut(CutKind.EXCEPTION, number))
+            await self._cut_off(case, commits, Cut(CutKind.CANCELLATION, number))
 
-    async def _twice(self, case: Case, commits: Commits) -> int:
-        """Commits two times; how often the first one waited for something."""
+    async def _twice(self, case: Case, commits: Commits) -> list[Waiting]:
+        """Commits two times; what the first one waited for."""
         async with self._filled(case) as store:
             waits = await self._commit(store, case, commits, "after a commit", FIRST_TIME)
             when = "after the same commit a second time"
@@ -229,10 +237,13 @@ class _Trying:
         commits: Commits,
         when: str,
         if_it_raises: str = UPSERT,
-    ) -> int:
-        """Commits; then the store holds all. How often it waited for something."""
-        with _raising("commit", case, when, if_it_raises), _in_time(case, when):
-            waits = await commits.whole(store.commit, case.settlement)
+    ) -> list[Waiting]:
+        """Commits; then the store holds all. What it waited for, each time that it did."""
+        with _in_time(case, when):
+            try:
+                waits = await commits.whole(store.commit, case.settlement)
+            except Raised as raised:
+                raise _raises("commit", raised.error, case, when, if_it_raises) from raised.error
         found = await _items(store, case, when)
         problem = problem_with(case, found)
         if problem is not None:
@@ -254,8 +265,11 @@ def _raising(what: str, case: Case, when: str, what_to_do: str) -> Iterator[None
     try:
         yield
     except Exception as error:
-        problem = f"{what} raises {type(error).__name__}: {error}"
-        raise _Broken(case, when, problem, what_to_do) from error
+        raise _raises(what, error, case, when, what_to_do) from error
+
+
+def _raises(what: str, error: BaseException, case: Case, when: str, what_to_do: str) -> _Broken:
+    return _Broken(case, when, f"{what} raises {type(error).__name__}: {error}", what_to_do)
 
 
 @contextmanager

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from functools import partial
+from itertools import count
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
 from chatkit_reducer.settlement import Settlement, Write
-from chatkit_reducer.testing.cancellation.running import Watched
 
-__all__ = ["Commits", "Cut", "CutKind", "TookTooLong"]
+__all__ = ["Commits", "Cut", "CutKind", "Raised", "TookTooLong", "Waiting"]
 
 Commit: TypeAlias = Callable[[Settlement], Any]
-AtPoint: TypeAlias = Callable[[int], BaseException | None]
 
 
 class Interrupted(Exception):  # noqa: N818  # the name of what happens to the store
@@ -35,7 +34,8 @@ class CutKind(StrEnum):
     """This write has an id that cannot be stored as UTF-8, which the database finds out. So it also
     fails for a store that reads all writes before it begins."""
     EXCEPTION = "failed at await"
-    """What it waits for raises."""
+    """What it waits for raises, when it has come to its end. Where it gives way to others and waits
+    for nothing, as in `asyncio.sleep(0)` or to take a lock of anyio, nothing can raise."""
     CANCELLATION = "was cancelled at await"
     """Its task is cancelled while it waits."""
 
@@ -49,6 +49,33 @@ class Cut(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
+
+
+class Waiting(Enum):
+    """What a commit waits for."""
+
+    A_TURN = auto()
+    """For nothing but its turn: only a cancellation can come there."""
+    FOR_SOMETHING = auto()
+
+
+class Then(Enum):
+    """How a commit that waits goes on."""
+
+    GO_ON = auto()
+    FAIL = auto()
+    BE_CANCELLED = auto()
+
+
+AtWait: TypeAlias = Callable[[int, Waiting], Then]
+
+
+class Raised(Exception):  # noqa: N818  # what happened, like the others
+    """A commit raises something: the store does, and not what calls it."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class TookTooLong(BaseException):
@@ -67,22 +94,20 @@ class Commits:
         self._threads = _Threads()
         asyncio.get_running_loop().set_default_executor(self._threads)
 
-    async def whole(self, commit: Commit, settlement: Settlement) -> int:
-        """Commits; how often it waited for something.
+    async def whole(self, commit: Commit, settlement: Settlement) -> list[Waiting]:
+        """Commits; each time that it waited, what it waited for.
 
         Raises:
             TookTooLong: it does not come to its end.
-            Exception: what it raises.
+            Raised: it raises something.
         """
-        waited = 0
+        waited: list[Waiting] = []
 
-        def count(number: int) -> None:
-            nonlocal waited
-            waited = number
+        def note(_: int, waiting: Waiting) -> Then:
+            waited.append(waiting)
+            return Then.GO_ON
 
-        result = commit(settlement)
-        if inspect.isawaitable(result):
-            await self._ended(_watched(result, count))
+        await self._ended(commit, settlement, note)
         return waited
 
     async def cut_off(self, commit: Commit, settlement: Settlement, cut: Cut) -> bool:
@@ -91,37 +116,62 @@ class Commits:
         Raises:
             TookTooLong: it does not come to its end.
         """
-        before = asyncio.all_tasks()
+        tasks, threads = asyncio.all_tasks(), self._threads.at_work()
         told = False
         try:
-            result = commit(_cut_settlement(settlement, cut))
-            if inspect.isawaitable(result):
-                await self._ended(_watched(result, partial(_cut_at, cut)))
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001  # whatever a store makes of it
+            await self._ended(commit, _cut_settlement(settlement, cut), partial(_cut_at, cut))
+        except Raised:
             told = True
-        await self._left_behind(before)
+        await self._left_behind(tasks, threads)
         return told
 
-    async def _ended(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    async def _ended(self, commit: Commit, settlement: Settlement, at_wait: AtWait) -> None:
+        try:
+            result = commit(settlement)
+        except Exception as error:
+            raise Raised(error) from error
+        if not inspect.isawaitable(result):
+            return
+        task = asyncio.create_task(_stepwise(result, at_wait))
         # Not awaited itself: a cancellation is for that task alone.
         await asyncio.wait({task}, timeout=self._patience)
         if not task.done():
             task.cancel()
+            await asyncio.wait({task}, timeout=_TASKS_TAKE)
+            _asked_for(task)
+            self.give_up_threads()
             raise TookTooLong
-        task.result()
+        try:
+            task.result()
+        except (Exception, asyncio.CancelledError) as error:
+            raise Raised(error) from error
 
-    async def _left_behind(self, before: set[asyncio.Task[Any]]) -> None:
+    async def _left_behind(
+        self, tasks_before: set[asyncio.Task[Any]], threads_before: set[Future[Any]]
+    ) -> None:
         """Waits for what goes on after it: a thread does not end when its task does."""
-        tasks = asyncio.all_tasks() - before
+        tasks = asyncio.all_tasks() - tasks_before
         if tasks:
             await asyncio.wait(tasks, timeout=_TASKS_TAKE)
-        threads = [asyncio.wrap_future(future) for future in self._threads.at_work()]
+        begun = self._threads.at_work() - threads_before
+        threads = [asyncio.wrap_future(future) for future in begun]
         if threads:
-            await asyncio.wait(threads, timeout=self._patience)
+            _, at_work = await asyncio.wait(threads, timeout=self._patience)
             for thread in threads:
-                if thread.done() and not thread.cancelled():
-                    thread.exception()  # or asyncio logs that nobody asked for it
+                _asked_for(thread)
+            if at_work:
+                self.give_up_threads()
+                raise TookTooLong
+
+    def give_up_threads(self) -> None:
+        """Lets the event loop end though a thread does not: it would wait for that, too."""
+        asyncio.get_running_loop().set_default_executor(_Threads())
+
+
+def _asked_for(future: asyncio.Future[Any]) -> None:
+    """Asks for what it raised, or else asyncio logs that nobody did."""
+    if future.done() and not future.cancelled():
+        future.exception()
 
 
 _TASKS_TAKE = 0.2
@@ -164,22 +214,56 @@ def _cut_settlement(settlement: Settlement, cut: Cut) -> Settlement:
     return _CutSettlement(**attrs.asdict(settlement, recurse=False), cut=cut)
 
 
-def _cut_at(cut: Cut, number: int) -> BaseException | None:
-    if number != cut.number:
-        return None
-    if cut.kind is CutKind.EXCEPTION:
-        return Interrupted("the connection was lost")
-    task = asyncio.current_task()
-    if cut.kind is CutKind.CANCELLATION and task is not None:
-        task.cancel()
-    return None
+def _cut_at(cut: Cut, number: int, waiting: Waiting) -> Then:
+    if number == cut.number and cut.kind is CutKind.CANCELLATION:
+        return Then.BE_CANCELLED
+    if number == cut.number and cut.kind is CutKind.EXCEPTION and waiting is Waiting.FOR_SOMETHING:
+        return Then.FAIL
+    return Then.GO_ON
 
 
-async def _watched(awaitable: Awaitable[Any], at_point: AtPoint) -> None:
-    async def awaited() -> None:
-        await awaitable
+class _Stepwise:
+    """Awaits something, and asks each time that this waits how to go on.
 
-    await Watched(awaited(), at_point)
+    Where it is to fail, what it waits for comes to its end before: so does a thread that still
+    writes, and an answer of the database that gets lost on the way.
+    """
+
+    def __init__(self, awaitable: Awaitable[Any], at_wait: AtWait) -> None:
+        self._awaitable = awaitable
+        self._at_wait = at_wait
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        inner = _awaited(self._awaitable).__await__()
+        step: Callable[[Any], Any] = inner.send
+        given: Any = None
+        for number in count(1):
+            try:
+                waits_for = step(given)
+            except StopIteration:
+                return
+            finally:
+                given = None  # an error in a frame that it went through is a cycle
+            waiting = Waiting.A_TURN if waits_for is None else Waiting.FOR_SOMETHING
+            then = self._at_wait(number, waiting)
+            task = asyncio.current_task()
+            if then is Then.BE_CANCELLED and task is not None:
+                task.cancel()  # before the event loop sees it: so it is cancelled while it waits
+            try:
+                step, given = inner.send, (yield waits_for)
+            except BaseException as error:  # noqa: BLE001  # it is for the store
+                step, given = inner.throw, error
+            else:
+                if then is Then.FAIL:
+                    step, given = inner.throw, Interrupted("the connection was lost")
+
+
+async def _stepwise(awaitable: Awaitable[Any], at_wait: AtWait) -> None:
+    await _Stepwise(awaitable, at_wait)
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> None:
+    await awaitable
 
 
 class _FailingWrites(tuple[Write, ...]):
