@@ -9,11 +9,12 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from textwrap import dedent
@@ -1265,6 +1266,124 @@ def test_a_commit_that_waits_for_ever_is_told_so_once() -> None:
     said = failure(check_commit, Impatient, patience=0.1)
     assert ", and the same commit again, commit does not come to its end." in said
     assert "-> Give back in a `finally` what a commit takes" in said
+
+
+class Never(Transacted):
+    """Something of it waits for ever: in the event loop, or in a thread."""
+
+    def __init__(self, what: str, wait: Callable[[], Any]) -> None:
+        super().__init__()
+        self.what = what
+        self.wait = wait
+        self.was_cut = False
+
+    async def reach(self, what: str) -> None:
+        if what == self.what:
+            await self.wait()
+
+    async def put(self, items: list[Json]) -> None:
+        await self.reach("put")
+        await super().put(items)
+
+    async def items(self) -> list[Json]:
+        await self.reach("items")
+        if self.was_cut:
+            await self.reach("items after a cut")
+        return await super().items()
+
+    async def commit(self, settlement: Settlement) -> None:
+        try:
+            await super().commit(settlement)
+        except BaseException:
+            self.was_cut = True
+            raise
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Never]:
+        await self.reach("entering")
+        yield self
+        await self.reach("leaving")
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True])
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("make_store", "Before any commit, make_store does not come to its end."),
+        ("entering", "Before any commit, entering the store does not come to its end."),
+        ("put", "Before any commit, put does not come to its end."),
+        ("items", "Before any commit, items does not come to its end."),
+        (
+            "items after a cut",
+            "After a commit that failed at write 1, items does not come to its end.",
+        ),
+        (
+            "leaving",
+            "After the same commit a second time, leaving the store does not come to its end.",
+        ),
+    ],
+)
+def test_whatever_waits_for_ever_is_named(what: str, said: str, in_a_thread: bool) -> None:
+    over = threading.Event()
+
+    def wait() -> Any:
+        return asyncio.to_thread(over.wait) if in_a_thread else asyncio.Event().wait()
+
+    async def make() -> Any:
+        store = Never(what, wait)
+        await store.reach("make_store")
+        return store.open()
+
+    try:
+        text = failure(check_commit, make, patience=0.05)
+    finally:
+        over.set()
+    assert said in text
+    assert ("-> Give back in a `finally`" if said.startswith("After") else "-> It waits") in text
+
+
+def test_a_thread_that_a_commit_leaves_behind_is_not_waited_for_for_ever() -> None:
+    over = threading.Event()
+
+    class Lingering(Transacted):
+        async def commit(self, settlement: Settlement) -> None:
+            await super().commit(settlement)
+            asyncio.get_running_loop().run_in_executor(None, over.wait)
+
+    try:
+        said = failure(check_commit, Lingering, patience=0.05)
+    finally:
+        over.set()
+    assert "commit does not come to its end." in said
+
+
+def test_a_thread_of_the_store_itself_may_run_as_long_as_that() -> None:
+    class Listening(Transacted):
+        @asynccontextmanager
+        async def open(self) -> AsyncIterator[Listening]:
+            over = threading.Event()
+            listening = asyncio.create_task(asyncio.to_thread(over.wait))
+            await checkpoint()
+            yield self
+            over.set()
+            await listening
+
+    check_commit(lambda: Listening().open(), settlements=1, patience=0.05)
+
+
+def test_what_is_wrong_is_said_however_the_store_is_left() -> None:
+    @contextmanager
+    def suppressing() -> Iterator[Memory]:
+        with suppress(BaseException):
+            yield Overwriting()
+
+    @asynccontextmanager
+    async def failing() -> AsyncIterator[Memory]:
+        yield Overwriting()
+        raise OSError("cannot be closed")
+
+    for make in (suppressing, failing):
+        assert "After a commit, bystander_1 is gone" in failure(check_commit, make)
 
 
 def test_an_error_of_the_store_itself_is_the_cause() -> None:

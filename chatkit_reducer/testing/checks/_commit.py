@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -11,6 +10,7 @@ from contextlib import (
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from functools import partial
 from operator import methodcaller
@@ -38,6 +38,7 @@ from chatkit_reducer.testing.checks._holding import (
     RELEASE,
     TELL,
     UPSERT,
+    WAITING,
     half_written,
     problem_with,
     problem_with_put,
@@ -113,7 +114,8 @@ def check_commit(
         atomic: whether a commit that fails must leave all as it was. Without it each item for
             itself has to be as it was, or as it was to be: for a store that has no transactions.
         settlements: how many random ones are tried.
-        patience: how long an asynchronous commit may take, in seconds.
+        patience: how long, in seconds, each asynchronous call of the store may take: `commit`, and
+            also `put`, `items`, `make_store`, and to enter and to leave what that gives.
 
     Raises:
         AssertionError: the store does not keep to it; it shows a small settlement.
@@ -164,10 +166,16 @@ class _Trying:
         self._patience = patience
 
     def __call__(self, case: Case) -> None:
-        asyncio.run(self._try_everywhere(case))
+        asyncio.run(self._try(case))
 
-    async def _try_everywhere(self, case: Case) -> None:
+    async def _try(self, case: Case) -> None:
         commits = Commits(self._patience)
+        try:
+            await self._try_everywhere(case, commits)
+        finally:
+            commits.close()
+
+    async def _try_everywhere(self, case: Case, commits: Commits) -> None:
         waits = await self._twice(case, commits)
         there = case.with_stored(case.in_doubt)
         if case.in_doubt and there.order == case.order:  # or by their times they stand otherwise
@@ -182,27 +190,26 @@ class _Trying:
 
     async def _twice(self, case: Case, commits: Commits) -> list[Waiting]:
         """Commits two times; what the first one waited for."""
-        async with self._filled(case) as store:
+        async with self._filled(case, commits, _SECOND) as store:
             waits = await self._commit(store, case, commits, "after a commit", FIRST_TIME)
-            when = "after the same commit a second time"
-            await self._commit(store, case, commits, when)
+            await self._commit(store, case, commits, _SECOND)
         return waits
 
     async def _found_there(self, case: Case, commits: Commits) -> None:
         """Commits what is in the store already: whoever streamed it did not get to say so."""
-        async with self._filled(case) as store:
-            when = "after a commit of what had reached the store before"
+        when = "after a commit of what had reached the store before"
+        async with self._filled(case, commits, when) as store:
             await self._commit(store, case, commits, when)
 
     async def _cut_off(self, case: Case, commits: Commits, cut: Cut) -> None:
         """Commits, is cut off, and commits again."""
-        async with self._filled(case) as store:
-            when = f"after a commit that {cut}"
-            with _in_time(case, when):
+        when = f"after a commit that {cut}"
+        async with self._filled(case, commits, when) as store:
+            with _in_time("commit", case, when):
                 told = await commits.cut_off(store.commit, case.settlement, cut)
             if cut.kind is CutKind.REFUSED_WRITE and not told:
                 return  # this store takes it
-            found = await _items(store, case, when)
+            found = await _items(store, case, commits, when)
             if told:
                 problem = half_written(case, found, atomic=self._atomic)
             else:
@@ -214,21 +221,39 @@ class _Trying:
             await self._commit(store, case, commits, f"{when}, and the same commit again")
 
     @asynccontextmanager
-    async def _filled(self, case: Case) -> AsyncIterator[StoreUnderTest]:
-        async with AsyncExitStack() as stack:
-            made = await _awaited(self._make_store())
-            if isinstance(made, AbstractAsyncContextManager):
-                made = await stack.enter_async_context(made)
-            elif isinstance(made, AbstractContextManager):
-                made = stack.enter_context(made)
-            when = "before any commit"
-            with _raising("put", case, when, AS_IT_COMES):
-                await _awaited(made.put([json_copy(item) for item in case.before]))
-            # Or else `commit` would be blamed for what `put` and `items` do.
-            problem = problem_with_put(case, await _items(made, case, when))
-            if problem is not None:
-                raise _Broken(case, when, *problem)
-            yield made
+    async def _filled(
+        self, case: Case, commits: Commits, when_left: str
+    ) -> AsyncIterator[StoreUnderTest]:
+        stack = AsyncExitStack()
+        try:
+            store = await self._made(case, commits, stack)
+            await self._fill(store, case, commits)
+            yield store
+        except BaseException:
+            # What is wrong is known. It is not for the store to see, nor to suppress.
+            with suppress(Exception, TookTooLong):
+                await commits.in_time(stack.aclose)
+            raise
+        with _in_time("leaving the store", case, when_left):
+            await commits.in_time(stack.aclose)
+
+    async def _fill(self, store: StoreUnderTest, case: Case, commits: Commits) -> None:
+        with _raising("put", case, _BEFORE, AS_IT_COMES), _in_time("put", case, _BEFORE):
+            await commits.in_time(partial(store.put, [json_copy(item) for item in case.before]))
+        # Or else `commit` would be blamed for what `put` and `items` do.
+        problem = problem_with_put(case, await _items(store, case, commits, _BEFORE))
+        if problem is not None:
+            raise _Broken(case, _BEFORE, *problem)
+
+    async def _made(self, case: Case, commits: Commits, stack: AsyncExitStack) -> StoreUnderTest:
+        with _in_time("make_store", case, _BEFORE):
+            made = await commits.in_time(self._make_store)
+        if isinstance(made, AbstractAsyncContextManager):
+            with _in_time("entering the store", case, _BEFORE):
+                made = await commits.in_time(partial(stack.enter_async_context, made))
+        elif isinstance(made, AbstractContextManager):
+            made = stack.enter_context(made)
+        return made
 
     async def _commit(
         self,
@@ -239,25 +264,25 @@ class _Trying:
         if_it_raises: str = UPSERT,
     ) -> list[Waiting]:
         """Commits; then the store holds all. What it waited for, each time that it did."""
-        with _in_time(case, when):
+        with _in_time("commit", case, when):
             try:
                 waits = await commits.whole(store.commit, case.settlement)
             except Raised as raised:
                 raise _raises("commit", raised.error, case, when, if_it_raises) from raised.error
-        found = await _items(store, case, when)
+        found = await _items(store, case, commits, when)
         problem = problem_with(case, found)
         if problem is not None:
             raise _Broken(case, when, *problem, found)
         return waits
 
 
-async def _awaited(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
+_BEFORE = "before any commit"
+_SECOND = "after the same commit a second time"
 
 
-async def _items(store: StoreUnderTest, case: Case, when: str) -> list[Json]:
-    with _raising("items", case, when, PLAIN):
-        return [dict(item) for item in await _awaited(store.items())]
+async def _items(store: StoreUnderTest, case: Case, commits: Commits, when: str) -> list[Json]:
+    with _raising("items", case, when, PLAIN), _in_time("items", case, when):
+        return [dict(item) for item in await commits.in_time(store.items)]
 
 
 @contextmanager
@@ -273,12 +298,13 @@ def _raises(what: str, error: BaseException, case: Case, when: str, what_to_do: 
 
 
 @contextmanager
-def _in_time(case: Case, when: str) -> Iterator[None]:
+def _in_time(what: str, case: Case, when: str) -> Iterator[None]:
     try:
         yield
     except TookTooLong:
-        problem = "commit does not come to its end"
-        raise _Hanging(_Broken(case, when, problem, RELEASE)) from None
+        problem = f"{what} does not come to its end"
+        what_to_do = WAITING if when is _BEFORE else RELEASE
+        raise _Hanging(_Broken(case, when, problem, what_to_do)) from None
 
 
 # --- what is said of it ---------------------------------------------------------------------------

@@ -79,7 +79,7 @@ class Raised(Exception):  # noqa: N818  # what happened, like the others
 
 
 class TookTooLong(BaseException):
-    """A commit does not come to its end.
+    """A commit, or what else is asked of a store, does not come to its end.
 
     No `Exception`, because a store may raise a `TimeoutError` of its own; and because Hypothesis
     would look for a smaller example, for as long each time.
@@ -91,8 +91,35 @@ class Commits:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
+        self._use_new_threads()
+
+    def _use_new_threads(self) -> None:
+        """The event loop waits for its threads when it is closed, however long: not for others."""
         self._threads = _Threads()
         asyncio.get_running_loop().set_default_executor(self._threads)
+
+    def close(self) -> None:
+        """Lets the event loop close, whatever goes on in threads."""
+        if self._threads.at_work():
+            self._use_new_threads()
+
+    async def in_time(self, call: Callable[[], Any]) -> Any:
+        """Calls something else of the store, in this task; what that gives, now or later.
+
+        Raises:
+            TookTooLong: it does not come to its end.
+            Exception: what it raises.
+        """
+        limit = asyncio.timeout(self._patience)
+        try:
+            async with limit:
+                value = call()
+                return await value if inspect.isawaitable(value) else value
+        except BaseException:
+            if not limit.expired():  # a TimeoutError may be one of the store
+                raise
+            self._use_new_threads()
+            raise TookTooLong from None
 
     async def whole(self, commit: Commit, settlement: Settlement) -> list[Waiting]:
         """Commits; each time that it waited, what it waited for.
@@ -139,7 +166,7 @@ class Commits:
             task.cancel()
             await asyncio.wait({task}, timeout=_TASKS_TAKE)
             _asked_for(task)
-            self.give_up_threads()
+            self._use_new_threads()
             raise TookTooLong
         try:
             task.result()
@@ -160,12 +187,8 @@ class Commits:
             for thread in threads:
                 _asked_for(thread)
             if at_work:
-                self.give_up_threads()
+                self._use_new_threads()
                 raise TookTooLong
-
-    def give_up_threads(self) -> None:
-        """Lets the event loop end though a thread does not: it would wait for that, too."""
-        asyncio.get_running_loop().set_default_executor(_Threads())
 
 
 def _asked_for(future: asyncio.Future[Any]) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "RELEASE",
     "TELL",
     "UPSERT",
+    "WAITING",
     "half_written",
     "problem_with",
     "problem_with_put",
@@ -67,6 +68,11 @@ AS_IT_COMES = (
 PLAIN = "Let it give all items of the thread, in order, as mappings of plain ChatKit JSON."
 _EMPTY = "Let make_store make an empty store each time: a new file, or a new table."
 _UNTOUCHED = "Touch nothing but the items in settlement.writes, and no field of any other."
+WAITING = (
+    "It waits for something that nobody gives back. Look for what a failed commit to an earlier "
+    "store keeps, such as a lock, a connection or a transaction. If it only needs longer, pass "
+    "patience=..."
+)
 RELEASE = (
     "Give back in a `finally` what a commit takes, such as a lock, a connection or a transaction: "
     "the commit before it may have failed. If it only needs longer, pass patience=..."
