@@ -1262,6 +1262,30 @@ def test_an_item_must_not_be_written_by_halves() -> None:
     assert "at await 1, msg_2 is neither as it was nor as it was to be." in said
 
 
+def test_a_transaction_that_is_left_open_is_not_taken_for_a_missing_upsert() -> None:
+    class Outside(Rows):
+        """Its transaction begins and ends where nobody takes it back."""
+
+        async def execute(self, *statement: Any) -> None:
+            await checkpoint()
+            self.database.execute(*statement)
+
+        async def commit(self, settlement: Settlement) -> None:
+            await self.execute("BEGIN")
+            try:
+                for write in settlement.writes:
+                    await self.execute(self.SQL, (write.item["id"], json.dumps(write.item)))
+            except BaseException:
+                self.database.rollback()
+                raise
+            await self.execute("COMMIT")
+
+    said = failure(check_commit, lambda: rows(Outside))
+    assert "again, commit raises OperationalError: cannot start a transaction within" in said
+    assert "-> See the exception above: this commit meets what the one before it has left" in said
+    assert "ON CONFLICT" not in said
+
+
 def test_a_commit_that_waits_for_ever_is_told_so_once() -> None:
     said = failure(check_commit, Impatient, patience=0.1)
     assert ", and the same commit again, commit does not come to its end." in said

@@ -32,6 +32,7 @@ from chatkit_reducer.testing.checks._cuts import (
 )
 from chatkit_reducer.testing.checks._examples import for_all
 from chatkit_reducer.testing.checks._holding import (
+    AGAIN,
     AS_IT_COMES,
     FIRST_TIME,
     PLAIN,
@@ -218,7 +219,8 @@ class _Trying:
                 problem = problem and (problem[0], TELL)
             if problem is not None:
                 raise _Broken(case, when, *problem, found)
-            await self._commit(store, case, commits, f"{when}, and the same commit again")
+            when = f"{when}, and the same commit again"
+            await self._commit(store, case, commits, when, AGAIN)
 
     @asynccontextmanager
     async def _filled(

@@ -12,6 +12,7 @@ from chatkit_reducer.testing.checks._cases import Case
 from chatkit_reducer.testing.checks._words import two_sides
 
 __all__ = [
+    "AGAIN",
     "AS_IT_COMES",
     "FIRST_TIME",
     "PLAIN",
@@ -27,6 +28,12 @@ __all__ = [
 UPSERT = (
     "Write an item in the place of the one with its id, and append it only if there is none, "
     "whether the write is an add or a save: INSERT ... ON CONFLICT (id) DO UPDATE does both."
+)
+AGAIN = (
+    "See the exception above: this commit meets what the one before it has left, which was cut "
+    "off. Take its transaction back whichever statement of it fails or is cancelled, the first and "
+    "the last one, too (except BaseException: roll back, and raise again), and give back in a "
+    "`finally` what it took, such as a lock or a connection."
 )
 FIRST_TIME = (
     "See the exception above. commit is also called when there is nothing to write; and items may "
