@@ -1478,6 +1478,15 @@ def test_what_is_no_fault_of_a_store_is_raised_as_it_is() -> None:
         check_commit(make, stops=chatkit.stops().map(noted))
 
 
+def test_what_is_no_store_is_told_what_it_lacks() -> None:
+    with pytest.raises(TypeError, match="has no put: write a class with these three around"):
+        check_commit(object)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"cannot be called: pass a function, such as lambda"):
+        check_commit(Transacted())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"'keep' is no Policy: the presets are in chatkit_reducer"):
+        check_commit(Transacted, policy="keep")  # type: ignore[arg-type]
+
+
 def test_the_public_names_are_these() -> None:
     from chatkit_reducer.testing import checks
 
@@ -1629,3 +1638,8 @@ def test_a_table_that_leaves_a_case_open_cannot_even_be_made() -> None:
     row = Row(item="widget", decision="persist", reason="People saw it.")
     with pytest.raises(PolicyError, match="no row decides for item"):
         Policy(name="widgets", rows=[row])
+
+
+def test_the_name_of_a_preset_is_no_policy() -> None:
+    with pytest.raises(TypeError, match=r"presets are in chatkit_reducer\.policies \(SDK, "):
+        check_policy("keep")  # type: ignore[arg-type]

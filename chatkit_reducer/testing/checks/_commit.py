@@ -44,6 +44,7 @@ from chatkit_reducer.testing.checks._holding import (
     problem_with,
     problem_with_put,
 )
+from chatkit_reducer.testing.checks._policy import check_is_policy
 from chatkit_reducer.testing.checks._words import advice, item_line, message
 
 if TYPE_CHECKING:
@@ -120,9 +121,16 @@ def check_commit(
 
     Raises:
         AssertionError: the store does not keep to it; it shows a small settlement.
+        TypeError: what is given is no policy, or makes no store.
     """
     from chatkit_reducer.testing import strategies
 
+    check_is_policy(policy)
+    if not callable(make_store):
+        raise TypeError(
+            f"make_store is called for an empty store each time, and {make_store!r} cannot be "
+            f"called: pass a function, such as lambda: MyStore()"
+        )
     # Few updates: the contract is about items, and a short stream is found faster.
     streams = strategies.streams(max_items=3, max_updates=2)
     values = strategies.stops(streams=streams) if stops is None else stops
@@ -255,6 +263,13 @@ class _Trying:
                 made = await commits.in_time(partial(stack.enter_async_context, made))
         elif isinstance(made, AbstractContextManager):
             made = stack.enter_context(made)
+        for method in ("put", "commit", "items"):
+            if not callable(getattr(made, method, None)):
+                raise TypeError(
+                    f"make_store has to make a store with put, commit and items, or a context "
+                    f"manager that gives one, and {made!r} has no {method}: write a class with "
+                    f"these three around your store, see StoreUnderTest"
+                )
         return made
 
     async def _commit(

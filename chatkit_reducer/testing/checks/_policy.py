@@ -7,6 +7,7 @@ from functools import partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
+from chatkit_reducer import policies
 from chatkit_reducer.comparison import differences, path_text
 from chatkit_reducer.items import ItemState
 from chatkit_reducer.policy import Case, Policy, Row, cases_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from chatkit_reducer.testing.strategies import StoppedStream
 
-__all__ = ["check_policy"]
+__all__ = ["check_is_policy", "check_policy"]
 
 # pytest then shows the test and what the check says, and not how the check came to say it.
 __tracebackhide__ = methodcaller("errisinstance", AssertionError)
@@ -65,9 +66,11 @@ def check_policy(
     Raises:
         AssertionError: it leaves a case open, or decides otherwise the second time, or client and
             store do not agree, or something still claims to run; it shows the shortest stream.
+        TypeError: it is no policy.
     """
     from chatkit_reducer.testing import strategies
 
+    check_is_policy(policy)
     for case in _all_cases(policy):
         _check_case(policy, case)
     values = strategies.stops() if stops is None else stops
@@ -75,6 +78,16 @@ def check_policy(
         for_all(values, partial(_check_stop, policy=policy, settle=settle), streams)
     except laws.LawBroken as broken:
         raise AssertionError(_described(policy, broken)) from None
+
+
+def check_is_policy(policy: object) -> None:
+    """Raises a TypeError if it is none, such as the name of a preset."""
+    if not isinstance(policy, Policy):
+        names = ", ".join(each.upper() for each in policies.PRESETS)
+        raise TypeError(
+            f"{policy!r} is no Policy: the presets are in chatkit_reducer.policies ({names}), and "
+            f"Policy(name=..., rows=...) makes one of your own"
+        )
 
 
 def _all_cases(policy: Policy) -> list[Case]:
