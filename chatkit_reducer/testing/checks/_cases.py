@@ -146,7 +146,10 @@ def _dated_event(event: Event, times: Mapping[str, str]) -> Event:
 
 
 def written_down(policy: Policy) -> Iterator[Case]:
-    """Cases that a store meets every day, the smallest first, and a few that have all in one."""
+    """Cases that a store meets every day, the smallest first, and a few that have all in one.
+
+    They have no type and no field that openai-chatkit does not know: so they are for all stores.
+    """
     for stop in (*_small_stops(), *_stops_of_a_response()):
         yield case_of(stop, policy=policy)
 

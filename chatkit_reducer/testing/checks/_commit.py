@@ -110,9 +110,10 @@ def check_commit(
         make_store: makes an empty store; called inside of the event loop. If it gives a context
             manager, that is entered, and left when the store is not needed any more.
         policy: what is decided about the items. `KEEP` makes the most writes.
-        stops: the streams that are settled; if left out, some that every store meets, and then
-            random ones, with types and fields that nobody knows. For a store that cannot keep what
-            is unknown: `strategies.stops(streams=strategies.streams(unknown=False))`.
+        stops: the random streams that are settled, behind some that every store meets; those of
+            which nothing is to be written are passed over. If left out, they have types and fields
+            that nobody knows. For a store that cannot keep what is unknown:
+            `strategies.stops(streams=strategies.streams(unknown=False))`.
         atomic: whether a commit that fails must leave all as it was. Without it each item for
             itself has to be as it was, or as it was to be: for a store that has no transactions.
         settlements: how many random ones are tried.
@@ -135,13 +136,12 @@ def check_commit(
     streams = strategies.streams(max_items=3, max_updates=2)
     values = strategies.stops(streams=streams) if stops is None else stops
     cases = values.map(partial(case_of, policy=policy))
-    if stops is None:
-        cases = cases.filter(_writes_something)  # most of them do not
+    cases = cases.filter(_writes_something)  # most of them do not
     trying = _Trying(make_store, atomic=atomic, patience=patience)
-    if stops is None:
-        # What most stores get wrong is found here: at once, and the same each time.
-        _tell("An example:", partial(_all_of, written_down(policy), trying))
-    _tell("The smallest example:", partial(for_all, cases, trying, settlements, verdict=_Broken))
+    # What most stores get wrong is found here: at once, and the same each time.
+    _tell("An example:", partial(_all_of, written_down(policy), trying))
+    at_random = partial(for_all, cases, trying, settlements, verdict=_Broken)
+    _tell("The smallest example:", at_random)
 
 
 def _all_of(cases: Iterable[Case], trying: _Trying) -> None:
@@ -270,7 +270,8 @@ class _Trying:
                     f"manager that gives one, and {made!r} has no {method}: write a class with "
                     f"these three around your store, see StoreUnderTest"
                 )
-        return made
+        store: StoreUnderTest = made
+        return store
 
     async def _commit(
         self,
