@@ -102,7 +102,6 @@ _BUILT: tuple[tuple[Any, str, type], ...] = (  # what is inside of others comes 
     (_Progress, "an object", dict),
     (list[_Item], "a list", list),
     (list[Anomaly], "a list", list),
-    (_Snapshot, "an object", dict),
 )
 for _to, _words, _kind in _BUILT:
     _hook = _converter.get_structure_hook(_to)

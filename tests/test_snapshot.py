@@ -259,6 +259,7 @@ def damaged(path: list[Any], value: Any) -> Json:
         (["items", 0, "base", "id"], "new", "the base is another item @ $.items[0].base.id"),
         (["items", 0, "base", "id"], None, "an item has no id @ $.items[0].base"),
         (["items", 2, "later"], 1, "extra fields found (later) @ $.items[2]"),
+        (["anomalies", 1], 5, "expected an object, got int @ $.anomalies[1]"),
         (["anomalies", 1, "kind"], "x", "expected FaultKind @ $.anomalies[1].kind"),
         (["anomalies", 1, "problem"], 5, "expected a text, got int @ $.anomalies[1].problem"),
         (["anomalies", 1, "line"], "5", "expected a whole number, got str @ $.anomalies[1].line"),

@@ -56,7 +56,7 @@ def main() -> int:
         "module", nargs="*", default=MODULES, help="thread, items/*; all if left out"
     )
     parser.add_argument("--share", type=float, default=1, help="try so many of the mutants (1)")
-    parser.add_argument("--seconds", type=float, default=60, help="of tests for each mutant (60)")
+    parser.add_argument("--seconds", type=float, default=15, help="of tests for each mutant (15)")
     parser.add_argument("--only", default="", help="a pattern for the names of mutants")
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="processes (one for each CPU)"
