@@ -34,7 +34,7 @@ from chatkit_reducer.state import ThreadState
 __all__ = ["Ended", "Given", "When", "add", "given", "marker", "save"]
 
 # pytest then shows the scenario and the difference, and not this file.
-__tracebackhide__ = methodcaller("errisinstance", AssertionError)
+__tracebackhide__: methodcaller = methodcaller("errisinstance", AssertionError)
 
 MARKER_ID = "marker_1"
 """The id that the marker has in a scenario."""

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["StoreUnderTest", "check_commit"]
 
 # pytest then shows the test and what the check says, and not how the check came to say it.
-__tracebackhide__ = methodcaller("errisinstance", AssertionError)
+__tracebackhide__: methodcaller = methodcaller("errisinstance", AssertionError)
 
 
 class StoreUnderTest(Protocol):

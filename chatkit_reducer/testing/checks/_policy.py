@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["check_is_policy", "check_policy"]
 
 # pytest then shows the test and what the check says, and not how the check came to say it.
-__tracebackhide__ = methodcaller("errisinstance", AssertionError)
+__tracebackhide__: methodcaller = methodcaller("errisinstance", AssertionError)
 
 
 def check_policy(

@@ -38,7 +38,7 @@ from chatkit_reducer.testing.checks._words import (
 __all__ = ["check_producer"]
 
 # pytest then shows the test and what the check says, and not how the check came to say it.
-__tracebackhide__ = methodcaller("errisinstance", AssertionError)
+__tracebackhide__: methodcaller = methodcaller("errisinstance", AssertionError)
 
 Produced: TypeAlias = AsyncIterable[Any] | Iterable[Any]
 Producer: TypeAlias = Produced | Callable[[], Produced | Awaitable[Produced]]

@@ -37,7 +37,7 @@ from chatkit_reducer.testing.checks._words import advice, counted, event_lines, 
 __all__ = ["check_server"]
 
 # pytest then shows the test and what the check says, and not how the check came to say it.
-__tracebackhide__ = methodcaller("errisinstance", AssertionError)
+__tracebackhide__: methodcaller = methodcaller("errisinstance", AssertionError)
 
 _SDK_ADVICE = (
     "A server of the SDK: inherit from ReducerChatKitServer instead of ChatKitServer. Any other: "
