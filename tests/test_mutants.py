@@ -969,3 +969,30 @@ def test_what_is_in_doubt_and_dropped_needs_no_write_where_the_store_has_no_copy
 
     assert settlement.writes == ()
     assert settlement.events == (removed("m"),)
+
+
+def test_two_tasks_at_one_index_are_two_tasks() -> None:
+    state = in_doubles(
+        added(workflow("w")), task_added("w", task("1"), 0), task_added("w", task("2"), 0)
+    )
+
+    item = state.items["w"]
+    assert isinstance(item, Workflow)
+    assert item.tasks == [task("2"), task("1")]
+
+
+def test_a_task_that_has_just_been_added_is_one_more_and_not_two() -> None:
+    state = in_doubles(
+        added(workflow("w")), task_added("w", task("1"), 0), task_updated("w", task("2"), 1)
+    )
+
+    item = state.items["w"]
+    assert isinstance(item, Workflow)
+    assert item.tasks == [task("1")]
+    assert [one.kind for one in state.anomalies] == [FaultKind.INDEX_OUT_OF_RANGE]
+
+
+def test_a_pending_item_that_no_update_is_for_is_not_sent_again() -> None:
+    state = state_after(added(item("x", "task", task=task("1"))))
+
+    assert diff(state, reduce(state, done(message("m")))) == [done(message("m"))]
