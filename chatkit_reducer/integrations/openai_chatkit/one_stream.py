@@ -159,10 +159,10 @@ class OneStream:
 
         It has, if updates to it were folded over what the store has. And the SDK goes on with the
         last workflow of the response before (1.6.5, `chatkit/agents.py`, `stream_agent_response`),
-        perhaps only to close it. Of one that was replaced, and so saved, nobody knows: each store
-        decides for itself whether to save what it does not have is to add it.
+        perhaps only to close it. Of one that is new, and was replaced, nobody knows: that saved it,
+        and each store decides for itself whether to save what it does not have is to add it.
         """
-        if was_saved:
+        if was_saved and item.id in self._added:
             find = self._look_up
         elif item.id in self._found:
             return self._found[item.id] is not None
