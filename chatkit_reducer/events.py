@@ -1,28 +1,27 @@
-"""What arrives: the stream events of ChatKit and the item updates they carry.
+"""The stream events of ChatKit and the item updates that they carry.
 
 The vocabulary is that of `openai-chatkit` 1.6.5, `chatkit/types.py` (`ThreadStreamEvent`,
 `ThreadItemUpdate`), under the SDK's own names, less the suffix `Event` where nothing else is
 called so. An event is a frozen value: its fields are typed, the JSON it carries (an item, a task,
 a widget) stays a plain mapping, because that is the part of ChatKit which grows with every
-release. Nobody in this package ever writes to such a mapping, and nobody else should.
+release. This package never writes to such a mapping; neither should its users.
 
-What this release does not know is kept, never dropped:
+Unknown data is kept, never dropped:
 
 * an unknown event is an `UnknownEvent`, an unknown update an `UnknownUpdate`: the whole mapping;
 * unknown fields of a known event or update are in its `extra`.
 
-A piece of a log that is no event at all is a value too: `Unreadable`.
+An unreadable piece of a log is a value too: `Unreadable`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from chatkit_reducer.json_values import Json
-
 __all__ = [
+    "DEFAULTS",
     "EVENT_TYPES",
     "UPDATE_TYPES",
     "AssistantMessageContentPartAdded",
@@ -39,6 +38,7 @@ __all__ = [
     "KnownUpdate",
     "Notice",
     "ProgressUpdate",
+    "Redelivered",
     "StreamOptions",
     "ThreadCreated",
     "ThreadItemAdded",
@@ -60,6 +60,9 @@ __all__ = [
     "wire_type",
 ]
 
+Json: TypeAlias = dict[str, Any]
+"""A JSON object."""
+
 
 class Extra(dict[str, Any]):
     """The fields of an event or update that this release does not know, by name.
@@ -76,7 +79,7 @@ class _Wire(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=T
     extra: Extra | UnsetType = field(default=UNSET, name="(extra)")
 
 
-class _Foreign(Struct, frozen=True, gc=False):
+class _Unknown(Struct, frozen=True, gc=False):
     json: Json
 
     @property
@@ -167,8 +170,12 @@ class GeneratedImageUpdated(_Wire, frozen=True, tag="generated_image.updated"):
     progress: int | float | UnsetType | None = UNSET
 
 
-class UnknownUpdate(_Foreign, frozen=True, gc=False):
-    """An update of a type that this release does not know: the whole mapping."""
+class UnknownUpdate(_Unknown, frozen=True, gc=False):
+    """An update of a type that this release does not know: the whole mapping.
+
+    Also one of a known type, if it lacks a field that has a default (`DEFAULTS`): folding it leaves
+    an anomaly, and has the effect of the update with the default.
+    """
 
 
 KnownUpdate: TypeAlias = (
@@ -186,7 +193,7 @@ KnownUpdate: TypeAlias = (
 """The ten updates of openai-chatkit 1.6.5."""
 
 Update: TypeAlias = KnownUpdate | UnknownUpdate
-"""What a `ThreadItemUpdated` can carry."""
+"""The updates that a `ThreadItemUpdated` can carry."""
 
 if TYPE_CHECKING:
     _DecodedUpdate: TypeAlias = Update
@@ -247,7 +254,7 @@ class StreamOptions(_Wire, frozen=True, tag="stream_options"):
 
 
 class ProgressUpdate(_Wire, frozen=True, tag="progress_update"):
-    """A line about what goes on, shown until the next item event."""
+    """A line about the work in progress, shown until the next item event."""
 
     text: str
     icon: str | UnsetType | None = UNSET
@@ -276,12 +283,12 @@ class Notice(_Wire, frozen=True, tag="notice"):
     title: str | UnsetType | None = UNSET
 
 
-class UnknownEvent(_Foreign, frozen=True, gc=False):
+class UnknownEvent(_Unknown, frozen=True, gc=False):
     """An event of a type that this release does not know: the whole mapping."""
 
 
 class Unreadable(Struct, frozen=True, gc=False):
-    """A piece of a recorded stream that is no event, and what is wrong with it.
+    """A piece of a recorded stream that is not an event, with the reason.
 
     `offset` is where it starts, in bytes from the start of the (uncompressed) log, and `line` the
     line, counted from 1; `excerpt` is its beginning, cut to a readable length. Folding one leaves
@@ -292,6 +299,18 @@ class Unreadable(Struct, frozen=True, gc=False):
     line: int
     reason: str
     excerpt: str
+    unlisted: int = 0
+    """How many pieces this stands for, behind the first 10,000 of a log: they are only counted."""
+
+
+class Redelivered(Unreadable, frozen=True, gc=False, kw_only=True):
+    """An event that a log delivered before, with the same number.
+
+    It stands where the event came again, and says what `Unreadable` says of that place. Folding it
+    leaves an anomaly and changes nothing else.
+    """
+
+    event: Event
 
 
 KnownEvent: TypeAlias = (
@@ -315,49 +334,38 @@ Event: TypeAlias = KnownEvent | UnknownEvent
 
 
 def wire_tag(cls: type[_Wire]) -> str:
-    """The `type` on the wire of an event or update class."""
+    """Return the `type` on the wire of an event or update class."""
     return str(cls.__struct_config__.tag)
 
 
-def _by_tag(*classes: type[_Wire]) -> dict[str, type[_Wire]]:
+def _by_tag(classes: tuple[type[_Wire], ...]) -> dict[str, type[_Wire]]:
     return {wire_tag(cls): cls for cls in classes}
 
 
-UPDATE_TYPES: dict[str, type[_Wire]] = _by_tag(
-    AssistantMessageContentPartAdded,
-    AssistantMessageContentPartTextDelta,
-    AssistantMessageContentPartAnnotationAdded,
-    AssistantMessageContentPartDone,
-    WidgetStreamingTextValueDelta,
-    WidgetComponentUpdated,
-    WidgetRootUpdated,
-    WorkflowTaskAdded,
-    WorkflowTaskUpdated,
-    GeneratedImageUpdated,
-)
+UPDATE_TYPES: dict[str, type[_Wire]] = _by_tag(get_args(KnownUpdate))
 """Every known update class by its `type` on the wire."""
 
-EVENT_TYPES: dict[str, type[_Wire]] = _by_tag(
-    ThreadCreated,
-    ThreadUpdated,
-    ThreadItemAdded,
-    ThreadItemUpdated,
-    ThreadItemDone,
-    ThreadItemRemoved,
-    ThreadItemReplaced,
-    StreamOptions,
-    ProgressUpdate,
-    ClientEffect,
-    ErrorEvent,
-    Notice,
-)
+DEFAULTS: dict[type[_Wire], dict[str, int | bool | str]] = {
+    AssistantMessageContentPartAdded: {"content_index": 0},
+    AssistantMessageContentPartTextDelta: {"content_index": 0},
+    AssistantMessageContentPartAnnotationAdded: {"content_index": 0, "annotation_index": 0},
+    AssistantMessageContentPartDone: {"content_index": 0},
+    WidgetStreamingTextValueDelta: {"delta": "", "done": False},
+    WorkflowTaskAdded: {"task_index": 0},
+    WorkflowTaskUpdated: {"task_index": 0},
+}
+"""The fields that an update may lack, with their values; the item knows a missing index."""
+
+EVENT_TYPES: dict[str, type[_Wire]] = _by_tag(get_args(KnownEvent))
 """Every known event class by its `type` on the wire."""
 
 
 def wire_type(value: Event | Update | Unreadable) -> str:
-    """The `type` of an event or update as it stands on the wire, e.g. `"thread.item.added"`."""
-    if isinstance(value, _Foreign):
+    """Return the `type` of an event or update on the wire, e.g. `"thread.item.added"`."""
+    if isinstance(value, _Unknown):
         return value.type
+    if isinstance(value, Redelivered):
+        return wire_type(value.event)
     if isinstance(value, Unreadable):
         return "unreadable"
     return wire_tag(type(value))

@@ -1,0 +1,1 @@
+"""Decide what survives the end of a stream: the table, and the settlement that it gives."""
