@@ -12,11 +12,11 @@ from typing import BinaryIO, cast
 
 from chatkit_reducer.errors import LogError
 from chatkit_reducer.events import Event, Unreadable
-from chatkit_reducer.logs.decoding import Record
-from chatkit_reducer.logs.framing import Framing
-from chatkit_reducer.logs.json_lines import JSON_LINES, encode_json_line
+from chatkit_reducer.logs._framing import Framing
+from chatkit_reducer.logs._json_lines import JSON_LINES, encode_json_line
+from chatkit_reducer.logs._records import Record
+from chatkit_reducer.logs._sse import SSE, encode_sse
 from chatkit_reducer.logs.reading import Log
-from chatkit_reducer.logs.sse import SSE, encode_sse
 
 __all__ = ["write"]
 
@@ -26,15 +26,15 @@ _FITS_A_LINE = re.compile(r"[^\0\r\n]*").fullmatch
 def write(
     log: Log, events: Iterable[Event | Record | Unreadable], *, framing: Framing | None = None
 ) -> int:
-    """Writes a log; returns how many events it has.
+    """Write a log; return how many events it has.
 
-    What a `Record` knows of its event is written with it, where the format has a place for it. What
-    could not be read in the log it came from is left out.
+    The fields of a `Record` are written with its event, where the format has a place for them. An
+    `Unreadable` is left out.
 
     Args:
         log: a path, or a file open for writing bytes. A path that ends in `.gz` or `.zst` is
             compressed.
-        events: what to write, in order.
+        events: the events, in order.
         framing: `SSE` or `JSON_LINES`. If left out, SSE for a path with `.sse` in its name's
             suffixes, else JSON lines.
 
@@ -42,6 +42,7 @@ def write(
         OSError: the file cannot be written.
         LogError: it is to be compressed with zstd, and the library for that is not installed.
         EncodeError: an event holds what JSON cannot say.
+        TypeError: `log` cannot be written to, or `framing` is neither `SSE` nor `JSON_LINES`.
     """
     encode = _encode_sse if _framing_of(log, framing) is SSE else _encode_json_line
     count = 0
@@ -55,8 +56,14 @@ def write(
 
 
 def _framing_of(log: Log, framing: Framing | None) -> Framing:
+    for known in (SSE, JSON_LINES):
+        if framing is known:
+            return known
     if framing is not None:
-        return framing
+        raise TypeError(
+            f"expected framing to be SSE or JSON_LINES of chatkit_reducer.logs, got {framing!r}: "
+            "leave it out to take the one that the path's suffix says"
+        )
     named = isinstance(log, (str, os.PathLike)) and ".sse" in Path(log).suffixes
     return SSE if named else JSON_LINES
 
@@ -75,18 +82,34 @@ def _encode_json_line(record: Record, event: Event) -> bytes:
 @contextmanager
 def _opened(log: Log) -> Iterator[BinaryIO]:
     if not isinstance(log, (str, os.PathLike)):
+        target: object = log
+        if not hasattr(target, "write"):
+            raise TypeError(
+                "expected a path, or a file open for writing bytes, as the log, got "
+                f"{type(log).__name__}: pass io.BytesIO() to write to memory"
+            )
         yield log
         return
     path = Path(log)
-    with path.open("wb") as raw:
-        if path.suffix == ".gz":
-            with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as file:
-                yield cast(BinaryIO, file)
-        elif path.suffix == ".zst":
-            with _zstd_writer(raw) as file:
-                yield file
-        else:
-            yield raw
+    with path.open("wb") as raw, compressing(raw, path.suffix) as file:
+        yield file
+
+
+@contextmanager
+def compressing(raw: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
+    """Write to a file through the compression that its suffix names; it stays open.
+
+    Raises:
+        LogError: that is zstd, and the library for it is not installed.
+    """
+    if suffix == ".gz":
+        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as file:
+            yield cast(BinaryIO, file)
+    elif suffix == ".zst":
+        with _zstd_writer(raw) as file:
+            yield file
+    else:
+        yield raw
 
 
 def _zstd_writer(raw: BinaryIO) -> BinaryIO:

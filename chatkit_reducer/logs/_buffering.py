@@ -1,33 +1,18 @@
-"""Bytes in pieces of any size to blocks of whole frames."""
+"""Bytes in pieces of any size to runs of whole frames."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from chatkit_reducer.logs._framing import Framing
+from chatkit_reducer.logs.blocks import TooLarge
 
-from msgspec import Struct
-
-from chatkit_reducer.logs.framing import Framing
-
-__all__ = ["Block", "FrameBuffer", "TooLarge"]
-
-
-class TooLarge(Struct):
-    """A frame that was dropped, because it is larger than the limit."""
-
-    head: bytes
-    size: int
-    lines: int
-
-
-Block: TypeAlias = bytes | TooLarge
-"""A run of whole frames, or what stood in the place of one."""
+__all__ = ["FrameBuffer"]
 
 _SEAM = 3  # the end of a frame, CR LF CR LF, can begin this many bytes before a piece
 _ENDS = 6  # such an end, and a blank line before the frame: they do not count as part of it
 
 
 class FrameBuffer:
-    """Holds back what is not complete yet: at most one frame, of at most `limit` bytes."""
+    """Holds back the frame that is not complete yet, and no more than `limit` bytes of it."""
 
     def __init__(self, framing: Framing, limit: int) -> None:
         self._framing = framing
@@ -37,9 +22,9 @@ class FrameBuffer:
         self._seam = b""
         self._dropped: TooLarge | None = None
 
-    def push(self, data: bytes) -> list[Block]:
-        """The blocks that these bytes complete."""
-        out: list[Block] = []
+    def push(self, data: bytes) -> list[bytes | TooLarge]:
+        """Return the blocks that these bytes complete."""
+        out: list[bytes | TooLarge] = []
         if self._dropped is not None:
             data = self._drop(self._dropped, data, out)
         end = self._framing.last_end(data)
@@ -52,8 +37,8 @@ class FrameBuffer:
         self._keep(data)
         return out
 
-    def rest(self) -> list[Block]:
-        """What is left at the end."""
+    def rest(self) -> list[bytes | TooLarge]:
+        """Return the last block: a frame that was not ended."""
         if self._dropped is not None:
             return [self._dropped]
         return [b"".join(self._kept)] if self._size else []
@@ -68,8 +53,8 @@ class FrameBuffer:
             lines = self._framing.count_lines(kept)
             self._dropped = TooLarge(kept[: 2 * _SEAM + 1024], len(kept), lines)
 
-    def _drop(self, dropped: TooLarge, data: bytes, out: list[Block]) -> bytes:
-        """Drops bytes up to the end of the frame; returns those behind it."""
+    def _drop(self, dropped: TooLarge, data: bytes, out: list[bytes | TooLarge]) -> bytes:
+        """Drop bytes up to the end of the frame; return those behind it."""
         end = self._framing.first_end(self._seam + data) - len(self._seam)
         found = end >= 0
         gone = data[:end] if found else data

@@ -1,4 +1,4 @@
-"""Where one event of a log ends and the next begins: what each format has to say."""
+"""The interface of a format: where one event of a log ends and the next begins."""
 
 from __future__ import annotations
 
@@ -30,24 +30,33 @@ class Framing(Protocol):
     name: str
 
     def last_end(self, data: bytes) -> int:
-        """Where the last complete frame in `data` ends, in bytes; -1 if none does."""
+        """Return where the last complete frame in `data` ends, in bytes; -1 if none does."""
         ...
 
     def first_end(self, data: bytes) -> int:
-        """Where the first frame in `data` ends, in bytes; -1 if it does not."""
+        """Return where the first frame in `data` ends, in bytes; -1 if it does not."""
         ...
 
     def as_array(self, block: bytes) -> tuple[bytes, int, int] | None:
-        """The block as the text of a JSON array, with the number of its frames and lines.
+        """Return the block as the text of a JSON array, with the number of its frames and lines.
 
-        None where the block holds anything that makes this other than reading frame by frame.
+        None if decoding the block as one array could differ from decoding it frame by frame.
         """
         ...
 
-    def frames(self, block: bytes) -> Iterator[Frame]:
-        """The frames of a block, one by one. A blank one has no payload."""
+    def frames(self, block: bytes, *, blank: bool = False) -> Iterator[Frame]:
+        """Yield the frames of a block. A blank one has no payload.
+
+        Args:
+            block: a run of whole frames.
+            blank: whether all blank ones are wanted; without it they may be left out.
+        """
+        ...
+
+    def count_frames(self, block: bytes) -> int:
+        """Count the frames of the block that have a payload."""
         ...
 
     def count_lines(self, block: bytes) -> int:
-        """How many lines end in the block."""
+        """Count the lines that end in the block."""
         ...

@@ -8,18 +8,19 @@ from typing import Any, Literal
 import msgspec
 from msgspec import defstruct
 
+from chatkit_reducer.core.fold.folder import Folder, fold
+from chatkit_reducer.core.text_target import text_target
+from chatkit_reducer.core.thread.state import ThreadState
 from chatkit_reducer.events import (
     AssistantMessageContentPartTextDelta,
-    Event,
     ThreadItemUpdated,
-    Unreadable,
     wire_tag,
 )
-from chatkit_reducer.folding import Folding, fold
-from chatkit_reducer.logs.buffering import Block
-from chatkit_reducer.logs.decoding import DEFAULT_MAX_EVENT_BYTES, LogDecoder
-from chatkit_reducer.logs.reading import Log, OnProgress, blocks, first, read_records
-from chatkit_reducer.state import ThreadState
+from chatkit_reducer.logs._compression import DEFAULT_MAX_EXPANSION
+from chatkit_reducer.logs._decoding import DEFAULT_MAX_EVENT_BYTES
+from chatkit_reducer.logs.block_decoding import BlockDecoder
+from chatkit_reducer.logs.blocks import Block
+from chatkit_reducer.logs.reading import Log, OnProgress, OnSkipped, blocks, first, read_records
 
 __all__ = ["replay"]
 
@@ -31,12 +32,14 @@ def replay(
     until: int | None = None,
     strict: bool = False,
     max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
+    max_expansion: int | None = DEFAULT_MAX_EXPANSION,
     on_progress: OnProgress | None = None,
+    on_skipped: OnSkipped | None = None,
 ) -> ThreadState:
-    """The state after the events of a log: what `fold(read(log))` gives, several times faster.
+    """Return the state after the events of a log: that of `fold(read(log))`, several times faster.
 
-    What cannot be read is an anomaly of the state, and reading goes on behind it. A log that holds
-    several threads becomes one state here; `replay_threads` takes them apart.
+    A text that cannot be read is an anomaly of the state, and reading goes on behind it. A log that
+    holds several threads becomes one state here; `replay_threads` takes them apart.
 
     Args:
         log: a path, or a file open for reading bytes.
@@ -44,7 +47,9 @@ def replay(
         until: fold no more than this many events.
         strict: raise at the first anomaly.
         max_event_bytes: a larger event is skipped, with an anomaly.
+        max_expansion: how many bytes a compressed log may give for each of its own, as in `read`.
         on_progress: called with the number of bytes read so far.
+        on_skipped: as in `read`; not told if `until` ends the reading.
 
     Raises:
         OSError: the file cannot be opened or read.
@@ -53,18 +58,22 @@ def replay(
         ValueError: `until` is negative.
     """
     state = ThreadState() if state is None else state
+    options: dict[str, Any] = {
+        "max_event_bytes": max_event_bytes,
+        "max_expansion": max_expansion,
+        "on_progress": on_progress,
+        "on_skipped": on_skipped,
+    }
     if until is not None:
-        records = read_records(log, max_event_bytes=max_event_bytes, on_progress=on_progress)
-        events = (record.event for record in first(records, until))
+        events = (record.event for record in first(read_records(log, **options), until))
         return fold(events, state, strict=strict)
-    decoder = LogDecoder(max_event_bytes=max_event_bytes)
-    replaying = _Replay(decoder, state, strict=strict)
-    for block in blocks(log, decoder, on_progress):
-        replaying.take(block)
-    return replaying.state()
+    replayer = _Replayer(BlockDecoder(max_event_bytes), state, strict=strict)
+    for block in blocks(log, **options):
+        replayer.feed(block)
+    return replayer.state()
 
 
-class _Replay:
+class _Replayer:
     """Folds block after block; when a whole block was one run of text, it expects another.
 
     In a long answer nearly every block is deltas for one text. A decoder that takes nothing else,
@@ -73,40 +82,37 @@ class _Replay:
     twice: so it is made when a whole block was a run, and dropped at the first that is not.
     """
 
-    def __init__(self, decoder: LogDecoder, state: ThreadState, *, strict: bool) -> None:
+    def __init__(self, decoder: BlockDecoder, state: ThreadState, *, strict: bool) -> None:
         self._decoder = decoder
-        self._folding = Folding(state, strict=strict)
+        self._folder = Folder(state, strict=strict, decoded=True)
         self._text: tuple[str, int] = ("", 0)
         self._run: msgspec.json.Decoder[Any] | None = None
 
-    def take(self, block: Block | Unreadable) -> None:
-        """Folds one block."""
-        if self._run is not None and isinstance(block, bytes):
-            run = self._decoder.decoded(block, self._run)
+    def feed(self, block: Block) -> None:
+        """Fold one block."""
+        if self._run is not None:
+            run = self._decoder.values(block, self._run)
             if run is not None:
-                self._folding.take_text(*self._text, [event.update.delta for event in run])
+                self._folder.feed_text(*self._text, [event.update.delta for event in run])
                 return
         self._run = None
-        events = [block] if isinstance(block, Unreadable) else self._decoder.events(block)
-        self._folding.take(events)
+        events = self._decoder.events(block)
+        self._folder.feed(events)
         # All events in one run, but for the first perhaps, and deltas of one text at both ends:
         # nearly always that is all there was. If not, the next block finds out.
-        if self._folding.run_length >= len(events) - 1 > 1:
-            first, last = _text_of(events[1]), _text_of(events[-1])
-            if last is not None and first == last:
-                self._text, self._run = last, _run_decoder(*last)
+        if self._folder.run_length >= len(events) - 1 > 1:
+            text = text_target(events[-1])
+            if text is not None and text_target(events[1]) == text:
+                self._expect(*text)
+
+    def _expect(self, item_id: str, place: int | str) -> None:
+        """Expect more deltas for one text, if it is that of a part of a message."""
+        if isinstance(place, int):
+            self._text, self._run = (item_id, place), _run_decoder(item_id, place)
 
     def state(self) -> ThreadState:
-        """The state after all blocks."""
-        return self._folding.state()
-
-
-def _text_of(event: Event | Unreadable) -> tuple[str, int] | None:
-    if type(event) is ThreadItemUpdated:
-        update = event.update
-        if type(update) is AssistantMessageContentPartTextDelta:
-            return event.item_id, update.content_index
-    return None
+        """Return the state after all blocks."""
+        return self._folder.state()
 
 
 @lru_cache(maxsize=8)  # a class is garbage that only a full collection finds

@@ -1,25 +1,25 @@
-"""What a log is, found by looking at it."""
+"""The format of a log, found by looking at it."""
 
 from __future__ import annotations
 
 import re
 
-from chatkit_reducer.logs.framing import Framing
-from chatkit_reducer.logs.json_lines import JSON_LINES
-from chatkit_reducer.logs.sse import SSE
+from chatkit_reducer.logs._framing import Framing
+from chatkit_reducer.logs._json_lines import JSON_LINES
+from chatkit_reducer.logs._sse import SSE
 
 __all__ = ["LOOK_AT", "detect"]
 
 LOOK_AT = 65536
 """How many bytes at the start of a log may say nothing; then it is JSON lines."""
 
-# The first line that carries data decides. What stands before it is rubbish, or a comment.
+# The first line that carries data decides. Lines before it are rubbish, or comments.
 _TELLING = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n])(?:[ \t]*(?P<json>\{)|data:)")
 _FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:event|id|retry)?:")
 
 
 def detect(head: bytes, *, final: bool) -> Framing | None:
-    """The format of a log that begins with these bytes; None where more of them are needed.
+    """Return the format of a log that begins with these bytes; None where more are needed.
 
     Args:
         head: the log from its start.
