@@ -3,7 +3,7 @@
 Needs the extra `openai-chatkit`. Every release of the SDK from 1.4.0 on will do.
 """
 
-from chatkit_reducer.integrations.openai_chatkit.conversion import (
+from chatkit_reducer.integrations.openai_chatkit._conversion import (
     event_from_sdk,
     event_to_sdk,
     item_from_sdk,
@@ -11,9 +11,11 @@ from chatkit_reducer.integrations.openai_chatkit.conversion import (
     items_to_sdk,
     state_from_sdk,
 )
-from chatkit_reducer.integrations.openai_chatkit.server import ReducerChatKitServer
+from chatkit_reducer.integrations.openai_chatkit._server import ReducerChatKitServer
+from chatkit_reducer.integrations.openai_chatkit._settings import CancellationHookWarning
 
 __all__ = [
+    "CancellationHookWarning",
     "ReducerChatKitServer",
     "event_from_sdk",
     "event_to_sdk",
