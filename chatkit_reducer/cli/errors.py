@@ -1,10 +1,10 @@
-"""What can go wrong in a run of the program, and its exit status.
+"""The failures of a run of the program, and its exit status.
 
     0    all is well
-    1    the data has a fault, and somebody asked for faults (`check`, `--strict`)
+    1    the data has a fault, and the user asked for faults (`check`, `--strict`)
     2    wrong usage, or input that cannot be read
     130  interrupted from the keyboard
-    141  whoever read the output has gone
+    141  the reader of the output has gone
 
 Each failure is one line on standard error, never a traceback.
 """
@@ -15,20 +15,34 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TextIO
 
 import click
 
-from chatkit_reducer.cli.text import one_line
+from chatkit_reducer.cli.render.text import one_line
 
-__all__ = ["FAULTY", "PROGRAM", "Faulty", "InputError", "fail", "guarded"]
+__all__ = [
+    "FAULTY",
+    "INTERRUPTED",
+    "PROGRAM",
+    "STANDARD_INPUT",
+    "InputError",
+    "StrictFailure",
+    "cannot_read",
+    "fail",
+    "guarded",
+    "internal_error",
+    "notice",
+]
 
 PROGRAM = "chatkit-reducer"
+STANDARD_INPUT = "-"
 
 FAULTY = 1
 _FAILED = 2
-_INTERRUPTED = 130
-_NO_READER = 141  # 128 and the number of SIGPIPE: what the status of `cat` would be
+INTERRUPTED = 130
+_NO_READER = 141  # 128 and the number of SIGPIPE, as `cat` would exit with
 
 
 class InputError(click.ClickException):
@@ -37,23 +51,48 @@ class InputError(click.ClickException):
     exit_code = _FAILED
 
 
-class Faulty(click.ClickException):
+class StrictFailure(click.ClickException):
     """The data has a fault, and strict mode ends there."""
 
     exit_code = FAULTY
 
 
+def cannot_read(name: str, why: str) -> InputError:
+    """Make the error for an input that cannot be read."""
+    shown = "standard input" if name == STANDARD_INPUT else repr(name)
+    return InputError(f"cannot read {shown}: {why}")
+
+
 def fail(error: click.ClickException) -> int:
-    """Say what is wrong, in one line; returns the exit status."""
-    message = one_line(error.format_message())
+    """Print the error on one line; return the exit status."""
+    message = error.format_message()
     if isinstance(error, click.UsageError):
         message = f"{_as_clause(message)} (see '{_path(error.ctx)} --help')"
-    click.echo(f"{PROGRAM}: {message}", err=True)
+    notice(message)
     return error.exit_code
 
 
+def notice(message: str) -> None:
+    """Print one line on standard error."""
+    try:
+        click.echo(f"{PROGRAM}: {one_line(message)}", err=True)
+    except OSError:  # the exit status has to say it
+        _discard(sys.stderr)
+
+
+def internal_error(error: Exception) -> InputError:
+    """Make one line of an unexpected exception; it says where it was raised."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return InputError(
+        f"internal error{where}: {type(error).__name__}: {error}; please report it, with the log"
+    )
+
+
 def _as_clause(message: str) -> str:
-    """The errors of click are sentences: "No such option '--x'."."""
+    """Make a clause of an error of click, which is a sentence: "No such option '--x'."."""
     return message[:1].lower() + message[1:].removesuffix(".")
 
 
@@ -63,7 +102,7 @@ def _path(context: click.Context | None) -> str:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Run a command: what ends it from outside becomes an exit status."""
+    """Run a command: an interrupt or a closed output becomes an exit status."""
     stdout: TextIO | None = sys.stdout
     if stdout is None:
         raise InputError("cannot write the output: standard output is closed")
@@ -73,20 +112,20 @@ def guarded() -> Iterator[None]:
         finally:
             stdout.flush()
     except KeyboardInterrupt:
-        raise click.exceptions.Exit(_INTERRUPTED) from None
+        raise click.exceptions.Exit(INTERRUPTED) from None
     except BrokenPipeError:
-        _close_output()
+        _discard(stdout)
         raise click.exceptions.Exit(_NO_READER) from None
     except RecursionError:
         raise InputError("the data is nested too deeply") from None
     except OSError as error:
-        _close_output()
+        _discard(stdout)
         raise InputError(f"cannot write the output: {error.strerror or error}") from None
 
 
-def _close_output() -> None:
-    """Send what is still in the buffer nowhere, or Python would complain about it at its exit."""
-    with suppress(OSError, ValueError):  # there is no file behind it in tests
+def _discard(file: TextIO) -> None:
+    """Send the rest of the buffer to the null device, or Python would complain about it at exit."""
+    with suppress(OSError, ValueError):  # in tests it is not a file
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, file.fileno())
         os.close(nowhere)

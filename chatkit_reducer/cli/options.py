@@ -3,30 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeAlias
 
 import click
 
-from chatkit_reducer.logs import DEFAULT_MAX_EVENT_BYTES
+from chatkit_reducer.cli.limits import Limits
+from chatkit_reducer.core.policy.table import Cause
+from chatkit_reducer.logs import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_EXPANSION
 
-__all__ = ["as_json", "log", "max_event_bytes", "stored", "until"]
+__all__ = [
+    "Command",
+    "as_json",
+    "cause",
+    "limits",
+    "log",
+    "logs",
+    "number",
+    "stored",
+    "until",
+    "words_of",
+]
 
 
-def _number(
+class Command(click.Command):
+    """A command that counts the surplus arguments, where click lists them all."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options and arguments.
+
+        Raises:
+            UsageError: there are too many arguments.
+        """
+        rest = super().parse_args(ctx, args)
+        if rest:
+            wanted = sum(isinstance(each, click.Argument) for each in self.params)
+            plural = "argument" if wanted == 1 else "arguments"
+            found = wanted + len(rest)
+            raise click.UsageError(f"too many arguments: expected {wanted} {plural}, got {found}")
+        return rest
+
+
+def number(
     what: str, at_least: int
 ) -> Callable[[click.Context, click.Parameter, str | None], int | None]:
-    """What makes a number of an option, or says what to give."""
+    """Return a callback that makes a number of an option, or says which number to give."""
 
     def convert(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
         if value is None:
             return None
         try:
-            number = int(value)
+            found = int(value)
         except ValueError:
-            number = at_least - 1
-        if number < at_least:
+            found = at_least - 1
+        if found < at_least:
             raise click.BadParameter(f"give {what}, {at_least} or more, not {value!r}")
-        return number
+        return found
 
     return convert
 
@@ -35,24 +71,46 @@ _Option: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 log: _Option = click.argument("log", metavar="LOG")
 
+logs: _Option = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+
 as_json: _Option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines, one object a line."
 )
 
 until: _Option = click.option(
     "--until",
-    callback=_number("a number of events", at_least=0),
+    callback=number("a number of events", at_least=0),
     metavar="N",
     help="Fold no more than the first N events of the log.",
 )
 
-max_event_bytes: _Option = click.option(
+_max_event_bytes: _Option = click.option(
     "--max-event-bytes",
-    callback=_number("a number of bytes", at_least=1),
+    callback=number("a number of bytes", at_least=1),
     metavar="N",
     default=str(DEFAULT_MAX_EVENT_BYTES),
     help=f"Skip an event that is larger; {DEFAULT_MAX_EVENT_BYTES:,} if left out.",
 )
+
+_max_expansion: _Option = click.option(
+    "--max-expansion",
+    callback=number("a number of bytes", at_least=1),
+    metavar="N",
+    default=str(DEFAULT_MAX_EXPANSION),
+    help="How many bytes a compressed log may give for each of its own; "
+    f"{DEFAULT_MAX_EXPANSION} if left out. Reading stops where it gives more.",
+)
+
+
+def limits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that bound what is read of a log; the command gets them as `limits`."""
+
+    @wraps(command)
+    def bounded(*args: Any, max_event_bytes: int, max_expansion: int, **options: Any) -> Any:
+        return command(*args, limits=Limits(max_event_bytes, max_expansion), **options)
+
+    return _max_event_bytes(_max_expansion(bounded))
+
 
 stored: _Option = click.option(
     "--stored",
@@ -60,3 +118,25 @@ stored: _Option = click.option(
     help="What the store held before the log begins: a JSON list of items, or an object with "
     "`items` and perhaps `thread`. The log is then taken as one of that thread alone.",
 )
+
+
+def _cause(context: click.Context, option: click.Parameter, value: str) -> Cause:
+    name = value.replace("-", "_")
+    if name not in list(Cause):
+        raise click.BadParameter(f"give one of {', '.join(Cause)}, not {value!r}")
+    return Cause(name)
+
+
+cause: _Option = click.option(
+    "--cause",
+    callback=_cause,
+    metavar="NAME",
+    default=Cause.CANCELLED.value,
+    help=f"How the stream ended: one of {', '.join(Cause)}; cancelled if left out.",
+)
+
+
+def words_of(ending: Cause = Cause.CANCELLED, stored: str | None = None) -> list[str]:
+    """Return the words that tell another command the same; none for a default."""
+    words = [] if ending is Cause.CANCELLED else ["--cause", ending.value]
+    return words if stored is None else [*words, "--stored", stored]

@@ -1,38 +1,53 @@
 """The program: its commands, and how it ends.
 
-A new command is one file in this folder, and one line in `COMMANDS`.
+A new command is one file in `commands`, and one line in `COMMANDS`. A command is imported when it
+is run: the program itself needs no more than click.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
-from chatkit_reducer.cli.cancel import cancel
-from chatkit_reducer.cli.check import check
-from chatkit_reducer.cli.compact import compact
-from chatkit_reducer.cli.errors import PROGRAM, fail, guarded
-from chatkit_reducer.cli.policy import policy
-from chatkit_reducer.cli.replay import replay
-from chatkit_reducer.cli.sweep import sweep
+from chatkit_reducer import __version__
+from chatkit_reducer.cli.errors import INTERRUPTED, PROGRAM, fail, guarded, internal_error
 
 __all__ = ["COMMANDS", "program"]
 
-COMMANDS: tuple[click.Command, ...] = (
-    replay,
-    cancel,
-    sweep,
-    check,
-    policy,
-    compact,
-)
+COMMANDS = {
+    "replay": "Show the threads in each LOG.",
+    "cancel": "Show what survives if the stream of LOG ends here.",
+    "sweep": "Show what survives, wherever the stream of each LOG ends.",
+    "check": "Find the faults of each LOG.",
+    "policy": "Show the tables that decide what survives.",
+    "compact": "Write each LOG in fewer events.",
+    "view": "Write a page that shows the stream of LOG at each event.",
+}
+"""Each command, with its line in the help of the program."""
 
 
 class _Program(click.Group):
     """A group of commands whose failures are one line each."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"chatkit_reducer.cli.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of the commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command and exit with its status."""
@@ -41,7 +56,16 @@ class _Program(click.Group):
             status = super().main(*args, **options)
         except click.ClickException as error:
             status = fail(error)
+        except click.Abort:  # interrupted before a command began
+            status = INTERRUPTED
+        except Exception as error:  # noqa: BLE001  # people get one line, and never a traceback
+            status = fail(internal_error(error))
         sys.exit(status)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the options of the program; `--help` and `--version` print and end it."""
+        with guarded():
+            return super().make_context(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -56,15 +80,8 @@ class _Program(click.Group):
 
 def _show_version(context: click.Context, option: click.Parameter, value: object) -> None:
     if value:
-        click.echo(f"{PROGRAM} {_version()}")
+        click.echo(f"{PROGRAM} {__version__}")
         context.exit()
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version(PROGRAM)
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 _EXAMPLES = f"""
@@ -81,7 +98,6 @@ Examples:
 @click.group(
     PROGRAM,
     cls=_Program,
-    commands=COMMANDS,
     epilog=_EXAMPLES,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -1,0 +1,1 @@
+"""Draw threads, findings, policies and sweeps for people."""
