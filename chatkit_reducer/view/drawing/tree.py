@@ -1,0 +1,259 @@
+"""The tree that draws an item: elements, texts, and texts that may grow.
+
+`plain` gives the form that stands in the data of a page (see `view.recording`): lists and texts.
+Nothing of a log is ever markup: a text is a text until a browser, or `markup.html`, shows it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from operator import is_
+from typing import Any, TypeAlias
+
+from chatkit_reducer.core.halves import mended
+
+__all__ = [
+    "FRAGMENT",
+    "LARGEST_IMAGE",
+    "Child",
+    "Element",
+    "Growing",
+    "Markdown",
+    "Place",
+    "element",
+    "plain",
+    "shown",
+    "text",
+]
+
+
+LARGEST_IMAGE = 256 * 1024
+"""How many characters of data an image may have to be shown, unless all are asked for."""
+
+
+FRAGMENT = ""
+"""The tag of an element whose children stand in its place."""
+
+_WIDE = 32
+"""How many children a fragment has."""
+
+
+class Growing:
+    """A text that later updates may lengthen.
+
+    Args:
+        text: the text so far.
+        is_counted: whether it is text of the assistant, whose characters are counted.
+    """
+
+    __slots__ = ("is_counted", "text", "track")
+
+    def __init__(self, text: str, *, is_counted: bool = False) -> None:
+        self.text: str = mended(text)
+        self.is_counted: bool = is_counted
+        self.track: int | None = None
+        """The number of the track that has it; None while it is like any other text."""
+
+
+class Markdown:
+    """A text in Markdown, and the numbers of its citations with their places."""
+
+    __slots__ = ("citations", "source")
+
+    def __init__(self, source: str | Growing, citations: list[list[int]] | None = None) -> None:
+        self.source: str | Growing = source
+        self.citations: list[list[int]] = citations or []
+
+
+class Element:
+    """One element: its tag with classes, its attributes, its children."""
+
+    __slots__ = ("attributes", "children", "counts", "form", "grows", "tag")
+
+    def __init__(self, tag: str, attributes: dict[str, Any], children: list[Child]) -> None:
+        self.tag: str = tag
+        self.attributes: dict[str, Any] = attributes
+        self.children: list[Child] = children
+        self.grows: bool = any(map(_grows, children))
+        """Whether there is a growing text in it."""
+        self.counts: bool = self.grows and any(map(_counts, children))
+        """Whether there is one in it whose characters are counted."""
+        self.form: Any = None
+        """Its form in the data of a page, once it has one."""
+
+
+Child: TypeAlias = "Element | Growing | Markdown | str"
+
+
+def _grows(child: Child) -> bool:
+    if type(child) is Element:
+        return child.grows
+    return type(child) is Growing or (type(child) is Markdown and type(child.source) is Growing)
+
+
+def _counts(child: Child) -> bool:
+    if type(child) is Element:
+        return child.counts
+    text = child.source if type(child) is Markdown else child
+    return type(text) is Growing and text.is_counted
+
+
+def element(tag: str, *children: Child | None, **attributes: Any) -> Element:
+    """Make an element; children that are None, and attributes that are empty, are left out.
+
+    Args:
+        tag: the tag and its classes, as in `"div.tag"`.
+        children: what is in it.
+        attributes: texts, and `css`; an underscore in a name stands for a hyphen.
+    """
+    given = {name.replace("_", "-"): value for name, value in attributes.items() if value}
+    return Element(tag, given, [child for child in children if child is not None])
+
+
+class Place:
+    """A place in an item, with the element that drew what was there last.
+
+    A value that is the same object as before is not drawn again: so the cost of another version of
+    an item is that of the parts that are new.
+
+    Args:
+        largest_image: how many characters an image may have to be shown.
+        depth: how many places it is inside of.
+        beside: the same place of another drawing of the item; what that has drawn right is taken.
+    """
+
+    __slots__ = (
+        "_beside",
+        "_drawn",
+        "_element",
+        "_inside",
+        "_more",
+        "_value",
+        "depth",
+        "largest_image",
+    )
+
+    def __init__(
+        self, largest_image: int = LARGEST_IMAGE, depth: int = 0, beside: Place | None = None
+    ) -> None:
+        self._beside = beside
+        self.largest_image: int = largest_image
+        self.depth: int = depth
+        """How many places it is inside of."""
+        self._value: Any = None
+        self._more: tuple[object, ...] = ()
+        self._drawn: Callable[..., Element] | None = None
+        self._element: Element | None = None
+        self._inside: dict[Any, Place] = {}
+
+    def at(self, key: object) -> Place:
+        """Return a place inside of this one."""
+        found = self._inside.get(key)
+        if found is None:
+            beside = None if self._beside is None else self._beside.at(key)
+            found = self._inside[key] = Place(self.largest_image, self.depth + 1, beside)
+        return found
+
+    def beside(self) -> Place:
+        """Return a place for another drawing, which takes what this one has drawn right."""
+        return Place(self.largest_image, self.depth, self)
+
+    def draw(self, how: Callable[..., Element], value: Any, *more: object) -> Element:
+        """Draw a value; the same element as last time, if it is the same object.
+
+        Args:
+            how: draws it.
+            value: the value.
+            more: what it takes besides that and this place.
+        """
+        known = self.drawn_before(how, value, more)
+        if known is None and self._beside is not None:
+            known = self._beside.drawn_before(how, value, more)
+        if known is not None:
+            return known
+        self._element = drawn = how(value, self, *more)
+        self._value, self._drawn, self._more = value, how, more
+        return drawn
+
+    def draw_all(self, how: Callable[..., Element], values: list[Any]) -> list[Element]:
+        """Draw the values of a list, in fragments.
+
+        Only the fragments with a value that is another object than last time are drawn again.
+        """
+        return [
+            self.at(first).draw_fragment(how, values[first : first + _WIDE])
+            for first in range(0, len(values), _WIDE)
+        ]
+
+    def draw_fragment(self, how: Callable[..., Element], values: list[Any]) -> Element:
+        """Draw a few values as one fragment; the same as last time, if all are the same objects."""
+        known = self.fragment_before(how, values)
+        if known is None and self._beside is not None:
+            known = self._beside.fragment_before(how, values)
+        if known is not None:
+            return known
+        drawn = [self.at(i).draw(how, value) for i, value in enumerate(values)]
+        self._element = Element(FRAGMENT, {}, [*drawn])
+        self._value, self._drawn = values, how
+        return self._element
+
+    def fragment_before(self, how: Callable[..., Element], values: list[Any]) -> Element | None:
+        """Return the fragment that drew these values here last; None if they were others."""
+        before = self._value
+        is_same = (
+            how is self._drawn and len(before) == len(values) and all(map(is_, before, values))
+        )
+        return self._element if is_same else None
+
+    def drawn_before(
+        self, how: Callable[..., Element], value: Any, more: tuple[object, ...]
+    ) -> Element | None:
+        """Return the element that drew this value here last; None if it was another value."""
+        is_same = value is self._value and how is self._drawn and more == self._more
+        return self._element if is_same else None
+
+
+def text(value: object) -> str:
+    """Return a JSON value as people read it: a text as it is, null as nothing."""
+    if isinstance(value, str):
+        return mended(value)
+    return "" if value is None else shown(value)
+
+
+_SHOWN = 20_000
+
+
+def shown(value: object, *, most: int = _SHOWN, indent: int | None = None) -> str:
+    """Return a value as JSON, cut to so many characters; a value that has none says so."""
+    try:
+        written = json.dumps(value, ensure_ascii=False, indent=indent, default=_nothing)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
+    except ValueError:  # it contains itself, or a whole number of thousands of digits
+        return "(cannot be shown)"
+    except TypeError:  # a key that is not a text
+        return "(not JSON)"
+    return mended(written if len(written) <= most else f"{written[:most]}\u2026")
+
+
+def _nothing(value: object) -> str:
+    return f"({type(value).__name__})"
+
+
+def plain(child: Child) -> Any:
+    """Return the form of a tree in the data of a page, with texts in place of tracks."""
+    if type(child) is str:
+        return child
+    if type(child) is Growing:
+        return child.text
+    if type(child) is Markdown:
+        marks = [child.citations] if child.citations else []
+        return ["md", plain(child.source), *marks]
+    assert type(child) is Element
+    out = [child.tag, child.attributes or 0]
+    for inner in child.children:
+        form = plain(inner)
+        is_fragment = type(inner) is Element and inner.tag == FRAGMENT
+        out += form[2:] if is_fragment else [form]
+    return out

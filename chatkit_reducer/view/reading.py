@@ -1,0 +1,143 @@
+"""Read the data of a page at any step, as its script does: for the part of it that is static."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
+
+__all__ = ["Reader"]
+
+_GONE = 3
+
+
+class Reader:
+    """One block of data, to be read at any step.
+
+    Args:
+        block: of a thread, as `recording` describes it.
+    """
+
+    def __init__(self, block: dict[str, Any]) -> None:
+        self.block: dict[str, Any] = block
+        self._tracks: dict[int, _Prefixes] = {}
+
+    def text(self, track: int, step: int) -> str:
+        """Return the text of a track at a step."""
+        found = self._tracks.get(track)
+        if found is None:
+            found = self._tracks[track] = _Prefixes(self.block["tracks"][track])
+        return found.at(step)
+
+    def tree(self, number: int, step: int) -> Any:
+        """Return a tree at a step, with texts and trees in place of all references."""
+        return self._whole(self.block["trees"][number], step)
+
+    def _whole(self, node: Any, step: int) -> Any:
+        if isinstance(node, dict):
+            return self.tree(node["r"], step) if "r" in node else self.text(node["t"], step)
+        if not isinstance(node, list):
+            return node
+        if node[0] == "md":
+            return ["md", self._whole(node[1], step), *node[2:]]
+        children: list[Any] = []
+        for child in node[2:]:
+            whole = self._whole(child, step)
+            is_fragment = isinstance(whole, list) and whole[0] == ""
+            children += whole[2:] if is_fragment else [whole]
+        return [node[0], node[1], *children]
+
+    def items(self, step: int) -> list[tuple[dict[str, Any], list[Any]]]:
+        """Return the items at a step with their versions, in thread order."""
+        found = []
+        for item in self.block["items"]:
+            number = bisect_right(item["v"], step, key=_from)
+            version = item["v"][number - 1] if number else None
+            if version is not None and version[1] != _GONE:
+                found.append((item, version))
+        return sorted(found, key=lambda pair: pair[1][9])
+
+    def stage(self, step: int) -> dict[str, Any]:
+        """Return what is not about items, at a step."""
+        stages = self.block["stage"]
+        found: dict[str, Any] = stages[bisect_right(stages, step, key=_from) - 1][1]
+        return found
+
+    def seen(self, version: list[Any], step: int) -> list[int]:
+        """Return how much there is to see in a version that is pending, at a step of it."""
+        characters, *others = version[7]
+        gained = [
+            len(self.text(track, step)) - len(self.text(track, version[0])) for track in version[8]
+        ]
+        return [characters + sum(gained), *others]
+
+    def row(self, policy: int, version: list[Any], cause: int) -> int:
+        """Return the number of the row that decides on a version, by numbers; -1 for `no_news`."""
+        found: int = self.block["policies"][policy]["d"][version[6]][cause]
+        return found
+
+    def leaves_marker(self, policy: int, cause: int, step: int) -> bool:
+        """Whether a stop at this step leaves a marker."""
+        table = self.block["policies"][policy]
+        if table["marker"] is None or cause not in table["marker"]["causes"]:
+            return False
+        return not any(
+            first <= step and (to is None or step < to) for first, to in table["held"][cause]
+        )
+
+    @cached_property
+    def _event_steps(self) -> list[int]:
+        return [run[0] for run in self.block["events"]]
+
+    def event(self, step: int) -> list[Any]:
+        """Return the run of the event that led to a step."""
+        found: list[Any] = self.block["events"][bisect_right(self._event_steps, step) - 1]
+        return found
+
+    def raw(self, step: int) -> Any:
+        """Return the JSON of the event that led to a step; a text, if it is nested deeply."""
+        top = [self.block["raws"][self.event(step)[4]]]
+        todo: list[Any] = [top]
+        while todo:
+            container = todo.pop()
+            pairs = container.items() if isinstance(container, dict) else enumerate(container)
+            for key, value in list(pairs):
+                container[key] = inner = self._referred(value, step)
+                if isinstance(inner, (dict, list)):
+                    todo.append(inner)
+        return top[0]
+
+    def _referred(self, value: Any, step: int) -> Any:
+        """Return a text for a reference to a track, and a copy of any other container."""
+        if isinstance(value, list):
+            return value.copy()
+        if not isinstance(value, dict):
+            return value
+        if value.keys() == {"'"}:
+            return value["'"].copy()
+        if value.keys() == {"="}:
+            return self.text(value["="], step)
+        if value.keys() == {"+"}:
+            track = value["+"]
+            return self.text(track, step)[len(self.text(track, step - 1)) :]
+        return value.copy()
+
+
+class _Prefixes:
+    """A track, cut to the length that it has at a step."""
+
+    def __init__(self, track: dict[str, Any]) -> None:
+        self._text: bytes = track["t"].encode("utf-16-le")
+        self._steps = [step for first, count in track["s"] for step in range(first, first + count)]
+        self._lengths = list(accumulate(track["m"]))
+
+    def at(self, step: int) -> str:
+        number = bisect_right(self._steps, step)
+        length = self._lengths[number - 1] if number else 0
+        return self._text[: 2 * length].decode("utf-16-le")
+
+
+def _from(entry: list[Any]) -> int:
+    first: int = entry[0]
+    return first
