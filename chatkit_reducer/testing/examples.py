@@ -66,11 +66,11 @@ __all__ = [
     "workflow",
 ]
 
-# --- items and what is in them -------------------------------------------------------------------
+# --- items and their contents --------------------------------------------------------------------
 
 
 def item(item_id: str, item_type: str, **fields: Any) -> Json:
-    """An item of any type, known or not, with these fields besides what every item has."""
+    """Make an item of any type, known or not, with these fields besides those of every item."""
     return {
         "id": item_id,
         "thread_id": "thr_1",
@@ -81,45 +81,45 @@ def item(item_id: str, item_type: str, **fields: Any) -> Json:
 
 
 def message(item_id: str, *texts: str) -> Json:
-    """An assistant message with one part for each text."""
+    """Make an assistant message with one part for each text."""
     return item(item_id, "assistant_message", content=[part(text) for text in texts])
 
 
 def part(text: str, *annotations: Json) -> Json:
-    """A part of an assistant message."""
+    """Make a part of an assistant message."""
     return {"type": "output_text", "text": text, "annotations": list(annotations)}
 
 
 def citation(title: str, *, at: int | None = None) -> Json:
-    """An annotation that cites a file; `at` is its place in the text."""
+    """Make an annotation that cites a file; `at` is its place in the text."""
     source = {"type": "file", "title": title, "filename": f"{title}.txt"}
     return {"type": "annotation", "source": source, "index": at}
 
 
 def user_message(item_id: str, text: str) -> Json:
-    """A message of the user."""
+    """Make a message of the user."""
     content = [{"type": "input_text", "text": text}]
     return item(item_id, "user_message", content=content, attachments=[], inference_options={})
 
 
 def workflow(item_id: str, *titles: str) -> Json:
-    """A workflow with one task for each title."""
+    """Make a workflow with one task for each title."""
     tasks = [task(title) for title in titles]
     return item(item_id, "workflow", workflow={"type": "custom", "tasks": tasks, "expanded": False})
 
 
 def task(title: str, *, status: str = "none") -> Json:
-    """A task of a workflow; `status` is `none`, `loading` or `complete`."""
+    """Make a task of a workflow; `status` is `none`, `loading` or `complete`."""
     return {"type": "custom", "title": title, "status_indicator": status}
 
 
 def widget(item_id: str, root: Json) -> Json:
-    """A widget."""
+    """Make a widget."""
     return item(item_id, "widget", widget=root)
 
 
 def image(item_id: str, url: str | None = None) -> Json:
-    """A generated image, or the place for one that is still to come."""
+    """Make a generated image, or the place for one that is still to come."""
     made = None if url is None else {"id": "img_1", "url": url}
     return item(item_id, "generated_image", image=made)
 
@@ -208,13 +208,13 @@ def image_updated(item_id: str, url: str, progress: float | None = None) -> Thre
     return ThreadItemUpdated(item_id, update)
 
 
-# --- what becomes of them -------------------------------------------------------------------------
+# --- their result ---------------------------------------------------------------------------------
 
 
 def state_after(
     *events: Event | Unreadable, stored: Iterable[Mapping[str, Any]] = ()
 ) -> ThreadState:
-    """The state of a thread with these stored items after these events.
+    """Fold these events over a thread with these stored items.
 
     It is made with `fold` and again with `reduce`, one event at a time.
 

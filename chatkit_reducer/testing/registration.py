@@ -1,4 +1,4 @@
-"""Tells Hypothesis which strategies are for which types: its entry point, see pyproject.toml.
+"""Tell Hypothesis which strategies are for which types: its entry point, see pyproject.toml.
 
 Hypothesis calls `register` when it is imported, in any process that imports it. So the strategies
 are not imported before one of them is asked for.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chatkit_reducer.core.policy.table import Policy
+from chatkit_reducer.core.thread.state import ThreadState
 from chatkit_reducer.events import (
     EVENT_TYPES,
     UPDATE_TYPES,
@@ -15,8 +17,6 @@ from chatkit_reducer.events import (
     UnknownUpdate,
     wire_tag,
 )
-from chatkit_reducer.policy import Policy
-from chatkit_reducer.state import ThreadState
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -25,7 +25,7 @@ __all__ = ["register"]
 
 
 def register() -> None:
-    """Makes `st.from_type` know `Event`, `Update`, their classes, `ThreadState` and `Policy`."""
+    """Make `st.from_type` know `Event`, `Update`, their classes, `ThreadState` and `Policy`."""
     from hypothesis.strategies import register_type_strategy
 
     for cls in EVENT_TYPES.values():
@@ -51,15 +51,15 @@ def _updates(cls: type[Any]) -> SearchStrategy[Any]:
 
 
 def _unknown_events(cls: type[UnknownEvent]) -> SearchStrategy[Any]:
-    from chatkit_reducer.testing.strategies._events import foreign_events
+    from chatkit_reducer.testing.strategies._events import unknown_events
 
-    return foreign_events()
+    return unknown_events()
 
 
 def _unknown_updates(cls: type[UnknownUpdate]) -> SearchStrategy[Any]:
-    from chatkit_reducer.testing.strategies._events import foreign_updates
+    from chatkit_reducer.testing.strategies._events import unknown_updates
 
-    return foreign_updates()
+    return unknown_updates()
 
 
 def _threads(cls: type[ThreadState]) -> SearchStrategy[Any]:

@@ -1,4 +1,4 @@
-"""What the event loops do differently, and what they and Python complain of."""
+"""The differences between the event loops, and the complaints of these and of Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "EventLoop",
     "TrioLoop",
     "check_backend",
-    "check_patience",
+    "check_timeout",
     "complaints_of_python",
     "generators_begun",
 ]
@@ -28,21 +28,21 @@ Backend: TypeAlias = Literal["asyncio", "trio"]
 
 
 def check_backend(backend: str) -> None:
-    """Raises ValueError if there is no such event loop."""
+    """Raise ValueError for an unknown event loop."""
     if backend not in get_args(Backend):
         raise ValueError(f"backend={backend!r}: the event loop is asyncio or trio")
 
 
-def check_patience(patience: float) -> None:
-    """Raises ValueError if there is no time for anything."""
-    if not patience > 0:
+def check_timeout(timeout: float) -> None:
+    """Raise ValueError if the timeout leaves no time."""
+    if not timeout > 0:
         raise ValueError(
-            f"patience={patience!r} leaves no time to try anything: pass a number of seconds"
+            f"timeout={timeout!r} leaves no time to try anything: pass a number of seconds"
         )
 
 
 class AsyncioLoop:
-    """asyncio: tasks are cancelled from outside, and one can ask which of them still run."""
+    """asyncio, which can cancel tasks from outside, and list those that still run."""
 
     def __init__(self) -> None:
         self._before = asyncio.all_tasks()
@@ -51,12 +51,12 @@ class AsyncioLoop:
     async def conduct(
         self,
         client: Coroutine[Any, Any, None],
-        patience: float,
+        limit: float,
         at_turn: Callable[[int], None] | None = None,
     ) -> bool:
-        """Runs the client of an exchange; whether it came to its end in time."""
+        """Run the client of an exchange; return whether it came to its end in time."""
         loop = asyncio.get_running_loop()
-        self._client, end = loop.create_task(client, name="client"), loop.time() + patience
+        self._client, end = loop.create_task(client, name="client"), loop.time() + limit
         if at_turn is not None:
             for turn in count(1):
                 await asyncio.sleep(0)
@@ -67,29 +67,29 @@ class AsyncioLoop:
         return self._client.done()
 
     def cancel_client(self) -> None:
-        """Cancels the task of the client."""
+        """Cancel the task of the client."""
         assert self._client is not None
         self._client.cancel()
 
     def cancel_all(self) -> None:
-        """Cancels all tasks that have begun since."""
+        """Cancel all tasks that have begun since."""
         for task in self._others():
             task.cancel()
 
     def running(self) -> list[str]:
-        """What has begun since, and still runs."""
+        """List the tasks that have begun since, and still run."""
         return [f"task {task.get_name()}: {task.get_coro()!r}" for task in self._others()]
 
     def _others(self) -> set[asyncio.Task[Any]]:
         return asyncio.all_tasks() - self._before
 
     def clear(self) -> None:
-        """So that what is left over does not disturb the next exchange."""
+        """Cancel the tasks that are left over, so that they do not disturb the next exchange."""
         self.cancel_all()
 
     @contextmanager
     def complaints(self, noted: list[str]) -> Iterator[None]:
-        """Notes what the event loop says of exceptions that nobody took."""
+        """Record the complaints of the event loop about exceptions that were never retrieved."""
         loop = asyncio.get_running_loop()
         handler = loop.get_exception_handler()
         loop.set_exception_handler(lambda _, context: noted.append(_complaint(context)))
@@ -104,7 +104,7 @@ def _complaint(context: dict[str, Any]) -> str:
 
 
 class TrioLoop:
-    """Trio: scopes alone are cancelled."""
+    """Trio, which cancels scopes alone."""
 
     def __init__(self) -> None:
         import trio
@@ -115,31 +115,31 @@ class TrioLoop:
     async def conduct(
         self,
         client: Coroutine[Any, Any, None],
-        patience: float,
+        limit: float,
         at_turn: Callable[[int], None] | None = None,
     ) -> bool:
-        """Runs the client of an exchange; whether it came to its end in time."""
-        with anyio.move_on_after(patience) as scope:
+        """Run the client of an exchange; return whether it came to its end in time."""
+        with anyio.move_on_after(limit) as scope:
             await client
         return not scope.cancelled_caught
 
     def cancel_client(self) -> None:
-        """Nothing: Trio cancels scopes alone, and has none of the ways that need this."""
+        """Do nothing: Trio has none of the ways that need this."""
 
     def cancel_all(self) -> None:
-        """Nothing, for the same reason."""
+        """Do nothing, for the same reason."""
 
     def running(self) -> list[str]:
-        """What has begun since, and still runs."""
+        """List the tasks that have begun since, and still run."""
         more = self._statistics().tasks_living - self._before
         return [f"{more} tasks"] if more > 0 else []
 
     def clear(self) -> None:
-        """Nothing: what is left over cannot be cancelled from outside."""
+        """Do nothing: tasks that are left over cannot be cancelled from outside."""
 
     @contextmanager
     def complaints(self, noted: list[str]) -> Iterator[None]:
-        """Nothing: Trio raises whatever there is."""
+        """Record nothing: Trio raises every exception itself."""
         yield
 
 
@@ -148,7 +148,7 @@ EventLoop: TypeAlias = AsyncioLoop | TrioLoop
 
 @contextmanager
 def complaints_of_python(noted: list[str]) -> Iterator[None]:
-    """Notes what Python says of coroutines and generators, which is no exception for anybody."""
+    """Record warnings and unraisable exceptions about coroutines and generators."""
     hook = sys.unraisablehook
     sys.unraisablehook = lambda it: noted.append(f"{it.err_msg or ''} {it.exc_value!r}".strip())
     try:
@@ -157,13 +157,13 @@ def complaints_of_python(noted: list[str]) -> Iterator[None]:
             yield
     finally:
         sys.unraisablehook = hook
-    # Trio also warns of each generator that is dropped. To drop them is what some clients do.
+    # Trio also warns of each generator that is dropped, and some clients drop theirs.
     noted += [str(one.message) for one in caught if issubclass(one.category, RuntimeWarning)]
 
 
 @contextmanager
 def generators_begun() -> Iterator[weakref.WeakSet[AsyncGenerator[Any, Any]]]:
-    """The async generators that are begun meanwhile, as long as they live."""
+    """Collect the async generators that are begun meanwhile, as long as they live."""
     begun: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
     hooks = sys.get_asyncgen_hooks()
 

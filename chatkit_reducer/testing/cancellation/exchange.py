@@ -8,13 +8,14 @@ from typing import Any
 import attrs
 from anyio.lowlevel import checkpoint
 
-from chatkit_reducer.policy import Policy
+from chatkit_reducer.core.policy.table import Policy
+from chatkit_reducer.events import Event
 
 __all__ = ["Exchange"]
 
 
 async def _transport(frame: Any) -> None:
-    """Sends a frame nowhere, and suspends once, as a socket does when it is full."""
+    """Send a frame nowhere, and suspend once, as a socket does when it is full."""
     await checkpoint()
 
 
@@ -22,23 +23,27 @@ async def _transport(frame: Any) -> None:
 class Exchange:
     """One request and its streamed answer, about to begin.
 
-    It has to be the same every time it is made, the ids of its items included. What may differ is
-    each `created_at`.
+    It has to be the same every time it is made, the ids of its items included; only each
+    `created_at` may differ.
     """
 
     events: Callable[[], AsyncIterable[Any] | Awaitable[AsyncIterable[Any]]]
-    """Begins it: gives what the client receives, or an awaitable of that. Events of this package or
-    of the SDK, JSON mappings or texts, or frames of server-sent events. If it is an async context
-    manager, as what `supervise` gives, it is entered first. Nothing else may hold on to it."""
+    """Begins it: gives the stream that the client receives, or an awaitable of it: events of this
+    package or of the SDK, JSON mappings or texts, or frames of server-sent events. An async context
+    manager, such as a supervised stream, is entered first. No other object may hold on to it."""
     stored: Callable[[], Iterable[Mapping[str, Any]] | Awaitable[Iterable[Mapping[str, Any]]]]
-    """What the store holds, as plain ChatKit JSON. Asked before the exchange, and after it."""
+    """Reads the items of the store, as plain ChatKit JSON. Called before the exchange, and after
+    it."""
     policy: Policy
-    """What should survive."""
+    """The policy that says which items survive."""
     writes: Callable[[], Iterable[tuple[str, str]]] | None = None
-    """All writes so far, each `add`, `save` or `delete` and the id of an item, to see what was
-    added twice. Without it only what the store holds twice is seen."""
+    """Lists all writes so far, each `add`, `save` or `delete` and the id of an item, to find items
+    that were added twice. Without it only copies that the store holds are found."""
+    last_event: Event | None = None
+    """The last event of the answer, where that is known: the events behind it are not of the
+    answer, and bring the client in line with the store."""
     send: Callable[[Any], Awaitable[object]] = _transport
-    """What the client does with a frame. Once it is called, the frame counts as seen."""
+    """Sends a frame on for the client. Once it is called, the frame counts as seen."""
     stop: Callable[[], object] | None = None
     """Ends the stream from elsewhere; called while the client waits."""
     fail_at: Callable[[int], object] | None = None

@@ -1,4 +1,4 @@
-"""Runs a check for many values, and finds the simplest one that fails."""
+"""Run a check for many values, and find the simplest one that fails."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
-
-__all__ = ["for_all"]
 
 T = TypeVar("T")
 
@@ -20,20 +18,20 @@ def for_all(
     *,
     verdict: type[Exception] = Exception,
 ) -> None:
-    """Raises what the check raises for the simplest value for which it does.
+    """Raise the exception of the check for the simplest value that fails.
 
-    What the profile of the application says about Hypothesis holds here too, but for what is of no
-    use in a check that is called like a function.
+    The application's profile of Hypothesis holds here too, except for settings that are of no use
+    in a check that is called like a function.
 
     Args:
-        values: what is tried.
-        check: what tries it.
+        values: the values to try.
+        check: called with each value.
         examples: how many are tried.
-        verdict: what the check raises of what it tries. All else is raised at once, as it is: it
-            is no reason to look for a simpler value, and to try it again says nothing.
+        verdict: the exception of the check for a value that fails. All others are raised at once:
+            they are not a reason to look for a simpler value.
 
     Raises:
-        AssertionError: the check does not say the same of one value each time.
+        AssertionError: the check passes and fails for the same value.
     """
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis.errors import Flaky
@@ -70,7 +68,7 @@ def for_all(
 
 
 class _NoVerdict(BaseException):
-    """No `Exception`, so that Hypothesis lets it pass."""
+    """Not an `Exception`, so that Hypothesis lets it pass."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)

@@ -18,15 +18,11 @@ from typing import Any, TypeAlias
 
 import anyio
 
-from chatkit_reducer.codec import decode, encode
-from chatkit_reducer.comparison import differences, path_text
+from chatkit_reducer.analysis.comparison import differences, path_text
+from chatkit_reducer.core.codec import decode, encode
+from chatkit_reducer.core.sdk_models import is_model, json_of_model
 from chatkit_reducer.events import Event
-from chatkit_reducer.testing.cancellation import Backend
-from chatkit_reducer.testing.cancellation.event_loops import check_backend, check_patience
-from chatkit_reducer.testing.cancellation.running import events_of
-from chatkit_reducer.testing.checks._flaws import ADVICE, Flaw, Found
-from chatkit_reducer.testing.checks._reading import Reading
-from chatkit_reducer.testing.checks._words import (
+from chatkit_reducer.testing._text import (
     advice,
     counted,
     event_lines,
@@ -34,10 +30,13 @@ from chatkit_reducer.testing.checks._words import (
     message,
     two_sides,
 )
+from chatkit_reducer.testing.cancellation import Backend
+from chatkit_reducer.testing.cancellation.event_loops import check_backend, check_timeout
+from chatkit_reducer.testing.cancellation.trial import events_of
+from chatkit_reducer.testing.checks._findings import ADVICE, Flaw, Found, flaws_of
+from chatkit_reducer.testing.checks._stream_reader import StreamReader
 
-__all__ = ["check_producer"]
-
-# pytest then shows the test and what the check says, and not how the check came to say it.
+# pytest then shows the test and the message of the check, and not the inside of the check.
 __tracebackhide__: methodcaller = methodcaller("errisinstance", AssertionError)
 
 Produced: TypeAlias = AsyncIterable[Any] | Iterable[Any]
@@ -52,59 +51,60 @@ def check_producer(
     *,
     stored: Iterable[Any] = (),
     ignore: Collection[Flaw | str] = (),
-    patience: float = 10.0,
+    timeout: float = 10.0,
     backend: Backend = "asyncio",
 ) -> list[Event]:
-    """Runs a producer of events to its end, and finds what is wrong with what it says.
+    """Run a producer of events to its end, and find the flaws of its stream.
 
         def test_answer():
             events = check_producer(lambda: answer("What is for lunch?"))
 
     The updates of an item add up to its `done`; indices come in order; nothing is added or done
-    twice, and nothing is left pending; each event fits the thread; and no event is changed after
-    it was sent. `Flaw` names what may be wrong.
+    twice, and nothing is left pending; each event fits the thread; and no event is changed after it
+    was sent. `Flaw` names the flaws.
 
     Args:
         make_events: the events, asynchronous or not, or a callable that makes them, or an awaitable
             of them; it is called inside of the event loop. Events of the SDK or of this package,
             JSON mappings or texts, or frames of server-sent events; also all of these in one text.
         stored: the items of the thread before, as plain ChatKit JSON or as models of the SDK.
-        ignore: what is known, and cannot be helped.
-        patience: how long an asynchronous producer may take in all, in seconds.
+        ignore: flaws that are known, and cannot be helped.
+        timeout: how long an asynchronous producer may take in all, in seconds.
         backend: the event loop for an asynchronous producer.
 
     Returns:
         The events, as they were when they were sent.
 
     Raises:
-        AssertionError: something is wrong; it lists what is, the first of each kind in full.
-        TypeError: these are no events, and nothing that makes some; or what was stored is no item.
-        ValueError: there was no event, and nothing was tested; or an item that was stored lacks its
-            `id` or its `type`; or there is no such event loop or flaw, or no time.
-        Exception: what the producer itself raises.
+        AssertionError: there are flaws; it lists them, the first of each kind in full.
+        TypeError: `make_events` neither is nor makes events; or a value of `stored` is not an item.
+        ValueError: the producer sent nothing, and nothing was tested; or an item that was stored
+            lacks its `id` or its `type`; or the event loop or a flaw is unknown, or the timeout
+            leaves no time.
+        Exception: the producer itself raises it.
     """
     check_backend(backend)
-    check_patience(patience)
-    ignored = {Flaw(flaw) for flaw in ([ignore] if isinstance(ignore, str) else ignore)}
+    check_timeout(timeout)
+    ignored = flaws_of(ignore)
     sent = _Sent(stored)
     try:
         if isinstance(make_events, Iterable) and not callable(make_events):
             sent.take_all(make_events)  # no event loop is needed
         else:
-            anyio.run(_run, make_events, sent, patience, backend=backend)
+            anyio.run(_run, make_events, sent, timeout, backend=backend)
     except Exception as error:
-        error.add_note(f"It was raised after {counted(len(sent.reading.events), 'event')}.")
+        error.add_note(f"It was raised after {counted(len(sent.reader.events), 'event')}.")
         raise
     found = [each for each in sent.found() if each.flaw not in ignored]
     if found:
-        raise AssertionError(_described(found, sent.reading.events))
-    if not sent.reading.events:
+        raise AssertionError(_describe(found, sent.reader.events))
+    if not sent.reader.events:
         raise ValueError("the producer sent no event, and nothing was tested: let it send some")
-    return sent.reading.events
+    return sent.reader.events
 
 
-async def _run(make_events: Any, sent: _Sent, patience: float) -> None:
-    with anyio.move_on_after(patience) as scope:
+async def _run(make_events: Any, sent: _Sent, limit: float) -> None:
+    with anyio.move_on_after(limit) as scope:
         made: Any = make_events() if callable(make_events) else make_events
         if inspect.isawaitable(made):
             made = await made
@@ -122,21 +122,21 @@ async def _run(make_events: Any, sent: _Sent, patience: float) -> None:
     if scope.cancelled_caught:
         raise AssertionError(
             message(
-                f"The producer did not come to its end within {patience:g} seconds.",
+                f"The producer did not come to its end within {limit:g} seconds.",
                 advice(
                     "Let it end: a stream that waits for more keeps its client waiting, too. "
-                    "If it only needs longer, pass patience=..."
+                    "If it only needs longer, pass timeout=..."
                 ),
-                _all(sent.reading.events),
+                _all_events(sent.reader.events),
             )
         )
 
 
 class _Sent:
-    """What was sent so far: the values themselves, and what they said then."""
+    """The values that were sent so far, and their texts at that time."""
 
     def __init__(self, stored: Iterable[Any]) -> None:
-        self.reading = Reading([_item(each) for each in stored])
+        self.reader = StreamReader([_item(each) for each in stored])
         self._kept: list[tuple[Any, list[bytes]]] = []
         self._changed: dict[int, Found] = {}
 
@@ -146,26 +146,26 @@ class _Sent:
             self.take(value)
 
     def take(self, value: Any) -> None:
-        """Reads what was sent, and looks whether what was sent before it has changed since."""
+        """Read a value that was sent, and look whether the one before it has changed since."""
         if self._kept:
             self._compare(len(self._kept) - 1, "when the next one came")
         try:
             texts = _texts(value)
         except TypeError:
-            self.reading.note(Flaw.NO_EVENT, f"what came is {in_short(value)}")
+            self.reader.note(Flaw.NO_EVENT, f"what came is {in_short(value)}")
             return
         except ValueError as error:
-            self.reading.note(Flaw.NO_EVENT, str(error))
+            self.reader.note(Flaw.NO_EVENT, str(error))
             return
         self._kept.append((value, texts))
         for text in texts:
-            self.reading.take(decode(text))
+            self.reader.take(decode(text))
 
     def found(self) -> list[Found]:
-        """All that is wrong, in the order of the events."""
+        """List all flaws, in the order of the events."""
         for place in range(len(self._kept)):
             self._compare(place, "in the end")
-        found = [*self.reading.found(), *self._changed.values()]
+        found = [*self.reader.found(), *self._changed.values()]
         return sorted(found, key=lambda each: each.position)
 
     def _compare(self, place: int, when: str) -> None:
@@ -175,9 +175,9 @@ class _Sent:
         try:
             now = _texts(value)
         except (TypeError, ValueError):
-            now = []  # it is no event any more
+            now = []  # it is not an event any more
         if now != before:
-            position = sum(len(texts) for _, texts in self._kept[:place])
+            position = 1 + sum(len(texts) for _, texts in self._kept[:place])
             self._changed[place] = Found(
                 flaw=Flaw.CHANGED_LATER,
                 position=position,
@@ -187,9 +187,9 @@ class _Sent:
 
 
 def _item(stored: Any) -> Mapping[str, Any]:
-    """An item of the thread before, as plain JSON."""
-    if hasattr(stored, "model_dump"):
-        stored = stored.model_dump(mode="json", by_alias=True, exclude_none=True)
+    """Read an item of the thread before the stream, as plain JSON."""
+    if is_model(stored):
+        stored = json_of_model(stored)
     if not isinstance(stored, Mapping):
         raise TypeError(
             f"stored={in_short(stored)}: pass a list of items, as models of the SDK or as mappings"
@@ -203,13 +203,13 @@ def _item(stored: Any) -> Mapping[str, Any]:
 
 
 def _texts(value: Any) -> list[bytes]:
-    """What a value says now."""
+    """Write a value as texts, as it is now."""
     return [encode(event) for event in events_of(value)]
 
 
 def _changes(before: list[bytes], now: list[bytes]) -> Iterator[str]:
     if not now:
-        yield "it is no event any more"
+        yield "it is not an event any more"
         return
     sent, kept = ([json.loads(text) for text in texts] for texts in (before, now))
     for each in differences(sent, kept)[:_MOST_CHANGES]:
@@ -217,7 +217,7 @@ def _changes(before: list[bytes], now: list[bytes]) -> Iterator[str]:
         yield f"{place} was {was} when it was sent, and is {became} now"
 
 
-def _described(found: list[Found], events: list[Event]) -> str:
+def _describe(found: list[Found], events: list[Event]) -> str:
     # The first of each kind in full: one that comes a hundred times must not hide another.
     first = {each.flaw: place for place, each in reversed(list(enumerate(found)))}.values()
     others = [place for place in range(len(found)) if place not in first]
@@ -233,11 +233,11 @@ def _described(found: list[Found], events: list[Event]) -> str:
     return message(
         f"The producer sent {counted(len(events), 'event')} with {counted(len(found), 'flaw')}.",
         *sections,
-        _all(events),
+        _all_events(events),
     )
 
 
-def _all(events: list[Event]) -> list[str]:
+def _all_events(events: list[Event]) -> list[str]:
     return ["All events:", *event_lines(events)] if events else ["There are no events."]
 
 
@@ -247,5 +247,6 @@ def _in_full(number: int, found: Found, events: list[Event]) -> list[str]:
 
 
 def _headline(number: int, found: Found, events: list[Event]) -> str:
-    where = f"event {found.position}" if found.position < len(events) else "the end"
-    return f"{number}. {found.flaw}, at {where}: {found.problem}"
+    is_end = found.position > len(events)
+    where = "at the end" if is_end else f"after event {found.position}"
+    return f"{number}. {found.flaw.label}, {where}: {found.problem}"

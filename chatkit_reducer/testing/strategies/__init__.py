@@ -1,4 +1,4 @@
-"""Hypothesis strategies for everything that a ChatKit stream can hold.
+"""Hypothesis strategies for all values that a ChatKit stream can hold.
 
     from hypothesis import given
     from chatkit_reducer import fold
@@ -8,25 +8,25 @@
     def test_a_sound_stream_leaves_nothing_pending(events):
         assert fold(events).pending == ()
 
-`streams` are sound: each item lives its whole life, and is done with what its updates add up to.
-`hostile_streams` are what a fold must survive. `events`, `updates`, `items`, `widgets` and
-`json_values` are what both are made of. `stops` are streams that end too early, and `policies` the
-tables that say what becomes of their items. `threads` are what a store holds, and `logs` are
+`streams` are sound: each item lives its whole life, and is done with the content that its updates
+add up to. `adversarial_streams` have anything wrong in them, and a fold must survive them. Both are
+made of `events`, `updates`, `items`, `widgets` and `json_values`. `stops` are streams that end too
+early, and `policies` decide about their items. `threads` are the states of a store, and `logs` are
 streams as bytes.
 
 All arguments are keywords, and a wrong one is an `InvalidArgument` at once. Three mean the same
 everywhere:
 
-* With `unknown=False` there is nothing in a value that openai-chatkit 1.6.5 does not know, and its
-  models accept every item and event that is sound; by default there are also types, fields and
-  nulls that it has never heard of.
+* With `unknown=False` openai-chatkit 1.6.5 knows all content of a value, and its models accept
+  every item and event that is sound; by default there are also types, fields and nulls that it has
+  never heard of.
 * `types` are names as they stand on the wire, such as `"widget"` or `"thread.item.added"`.
-* `form` says as what you get it: `"struct"`, the classes of `chatkit_reducer.events`; `"json"`,
-  plain mappings; `"sdk"`, the models of openai-chatkit, which has to be installed then. Of what is
-  unknown there are no models.
+* `form` selects the representation: `"struct"`, the classes of `chatkit_reducer.events`; `"json"`,
+  plain mappings; `"sdk"`, the models of openai-chatkit, which has to be installed then. Unknown
+  content has no models.
 
-Text never holds half of a surrogate pair and numbers are finite, so that every value can be written
-as JSON.
+Text never holds a lone surrogate and numbers are finite, so that every value can be written as
+JSON.
 
 Where this package is installed, `st.from_type` and `st.builds` find these strategies by themselves,
 for `Event` and `Update`, each of their classes, `ThreadState` and `Policy`.
@@ -34,8 +34,8 @@ for `Event` and `Update`, each of their classes, `ThreadState` and `Policy`.
 
 from __future__ import annotations
 
+from chatkit_reducer.testing.strategies._adversarial import adversarial_streams
 from chatkit_reducer.testing.strategies._events import events, updates
-from chatkit_reducer.testing.strategies._hostile import hostile_streams
 from chatkit_reducer.testing.strategies._items import items
 from chatkit_reducer.testing.strategies._json import json_values
 from chatkit_reducer.testing.strategies._logs import RecordedLog, logs
@@ -47,8 +47,8 @@ from chatkit_reducer.testing.strategies._widgets import widgets
 __all__ = [
     "RecordedLog",
     "StoppedStream",
+    "adversarial_streams",
     "events",
-    "hostile_streams",
     "items",
     "json_values",
     "logs",

@@ -1,4 +1,4 @@
-"""Item updates and stream events, one by one, each as this package holds it."""
+"""Item updates and stream events, one by one, as this package represents them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from chatkit_reducer.testing.strategies._json import (
     check_names,
     check_strategy,
     checked_ids,
-    foreign_fields,
-    foreign_names,
     json_of,
     nullable,
     objects,
     texts,
+    unknown_fields,
+    unknown_names,
 )
 from chatkit_reducer.testing.strategies._published import published
 from chatkit_reducer.testing.strategies._widgets import (
@@ -47,19 +47,6 @@ from chatkit_reducer.testing.strategies._widgets import (
     components_of_depth,
     roots,
 )
-
-__all__ = [
-    "any_events",
-    "build",
-    "events",
-    "foreign_events",
-    "foreign_updates",
-    "may_be_absent",
-    "side_events",
-    "thread_objects",
-    "updates",
-    "updates_at",
-]
 
 T = TypeVar("T")
 Events = dict[type, st.SearchStrategy[e.Event]]
@@ -95,7 +82,7 @@ def events(
     unknown: bool = True,
     form: Form = "struct",
 ) -> st.SearchStrategy[Any]:
-    """Stream events, of all twelve types and of others, each for itself.
+    """Generate stream events, of all twelve types and of others, each for itself.
 
     >>> from hypothesis import given
     >>> from chatkit_reducer import decode, encode
@@ -114,7 +101,7 @@ def events(
             `"sdk"`, the models of openai-chatkit.
 
     Raises:
-        InvalidArgument: an argument is none of what it may be.
+        InvalidArgument: an argument has a wrong value.
         ImportError: the form is that of the SDK, and the SDK is not installed.
     """
     names = check_names("types", types, e.EVENT_TYPES)
@@ -123,31 +110,31 @@ def events(
     check_bool("unknown", unknown)
     check_form(form, "struct", "json", "sdk")
     unknown = unknown and form != "sdk"
-    among = _events_among(*names, ids=ids, foreign=unknown and types is None, unknown=unknown)
+    among = _events_among(*names, ids=ids, unknown_types=unknown and types is None, unknown=unknown)
     return in_form(among, form, json=plain, sdk=event_to_sdk)
 
 
 @cache
 def any_events(*, unknown: bool) -> st.SearchStrategy[e.Event]:
-    """Events of all types."""
-    return _events_among(*e.EVENT_TYPES, foreign=unknown, unknown=unknown)
+    """Generate events of all types."""
+    return _events_among(*e.EVENT_TYPES, unknown_types=unknown, unknown=unknown)
 
 
 @lru_cache
 def _events_among(
-    *names: str, ids: st.SearchStrategy[str] | None = None, foreign: bool, unknown: bool
+    *names: str, ids: st.SearchStrategy[str] | None = None, unknown_types: bool, unknown: bool
 ) -> st.SearchStrategy[e.Event]:
     by_class = {**_item_events(ids, unknown=unknown), **_side_events(unknown=unknown)}
     wanted = {e.EVENT_TYPES[name] for name in names}
-    # In the order of the table, and not in that of the names: an example shrinks towards the first.
+    # In the order of the table, not of the names: an example shrinks towards the first.
     choice = [strategy for cls, strategy in by_class.items() if cls in wanted]
-    return st.one_of([*choice, foreign_events()] if foreign else choice)
+    return st.one_of([*choice, unknown_events()] if unknown_types else choice)
 
 
 @lru_cache
 def _item_events(ids: st.SearchStrategy[str] | None, *, unknown: bool) -> Events:
     item_ids = st.sampled_from(ITEM_IDS) if ids is None else ids
-    item = items_among(*ITEM_TYPES, ids=ids, foreign=unknown, unknown=unknown)
+    item = items_among(*ITEM_TYPES, ids=ids, unknown_types=unknown, unknown=unknown)
     update = updates_at(_PLACES, unknown=unknown)
     return {
         e.ThreadItemUpdated: build(
@@ -200,20 +187,20 @@ def _side_events(*, unknown: bool) -> Events:
 
 @cache
 def side_events(*, unknown: bool) -> st.SearchStrategy[e.Event]:
-    """Events about the thread and the stream that touch no item, and are no error."""
+    """Generate events about the thread and the stream that touch no item, except errors."""
     by_class = _side_events(unknown=unknown)
     choice = [strategy for cls, strategy in by_class.items() if cls is not e.ErrorEvent]
-    return st.one_of([*choice, foreign_events()] if unknown else choice)
+    return st.one_of([*choice, unknown_events()] if unknown else choice)
 
 
 @cache
-def foreign_events() -> st.SearchStrategy[e.Event]:
-    """Events of types that no release knows."""
-    return st.builds(e.UnknownEvent, _foreign())
+def unknown_events() -> st.SearchStrategy[e.Event]:
+    """Generate events of types that no release knows."""
+    return st.builds(e.UnknownEvent, _unknown_objects())
 
 
 def thread_objects(item: st.SearchStrategy[Any] | None, *, unknown: bool) -> JsonObjects:
-    """Threads with a page of such items, or with an empty one."""
+    """Generate threads with a page of such items, or with an empty one."""
     stored = st.builds(list) if item is None else st.lists(item, max_size=2)
     page = objects({"data": stored}, {"has_more": st.booleans()}, unknown=unknown)
     return objects(
@@ -251,7 +238,7 @@ def updates(
 def updates(
     *, types: Collection[str] | None = None, unknown: bool = True, form: Form = "struct"
 ) -> st.SearchStrategy[Any]:
-    """Item updates, of all ten types and of others, with small indices and few component ids.
+    """Generate item updates, of all ten types and of others, with small indices and few ids.
 
     >>> from hypothesis import given
     >>> from chatkit_reducer import ThreadState, reduce
@@ -270,7 +257,7 @@ def updates(
             `"sdk"`, the models of openai-chatkit.
 
     Raises:
-        InvalidArgument: an argument is none of what it may be.
+        InvalidArgument: an argument has a wrong value.
         ImportError: the form is that of the SDK, and the SDK is not installed.
     """
     names = check_names("types", types, e.UPDATE_TYPES)
@@ -281,15 +268,15 @@ def updates(
     by_class = _updates_by_class(_PLACES, unknown=unknown)
     choice = [strategy for cls, strategy in by_class.items() if cls in wanted]
     if unknown and types is None:
-        choice.append(foreign_updates())
+        choice.append(unknown_updates())
     return in_form(st.one_of(choice), form, json=plain, sdk=update_to_sdk)
 
 
 @lru_cache
 def updates_at(index: st.SearchStrategy[int], *, unknown: bool) -> st.SearchStrategy[e.Update]:
-    """Updates at these places of a message or workflow."""
+    """Generate updates at these places of a message or workflow."""
     known = list(_updates_by_class(index, unknown=unknown).values())
-    return st.one_of([*known, foreign_updates()] if unknown else known)
+    return st.one_of([*known, unknown_updates()] if unknown else known)
 
 
 @lru_cache
@@ -327,28 +314,28 @@ def _updates_by_class(index: st.SearchStrategy[int], *, unknown: bool) -> Update
 
 
 @cache
-def foreign_updates() -> st.SearchStrategy[e.Update]:
-    """Updates of types that no release knows."""
-    return st.builds(e.UnknownUpdate, _foreign())
+def unknown_updates() -> st.SearchStrategy[e.Update]:
+    """Generate updates of types that no release knows."""
+    return st.builds(e.UnknownUpdate, _unknown_objects())
 
 
-def _foreign() -> JsonObjects:
-    return objects({"type": foreign_names("new.")}, {"item": json_of(3)}, unknown=True)
+def _unknown_objects() -> JsonObjects:
+    return objects({"type": unknown_names("new.")}, {"item": json_of(3)}, unknown=True)
 
 
 def may_be_absent(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """These values, or none at all, which is not null."""
+    """Generate these values, or UNSET, which is not null."""
     return st.just(UNSET) | values
 
 
 def build(cls: type[T], *, unknown: bool, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
-    """Events or updates of one class, with fields that the class does not know if `unknown`."""
+    """Generate events or updates of a class, with fields that it does not know if `unknown`."""
     if not unknown:
         return st.builds(cls, **fields)
-    # A field on the wire may be called `extra`: that is the name of no known field there.
+    # A field on the wire may be called `extra`: no known field there has that name.
     known = {"type", *fields}
 
     def extra(foreign: Json) -> e.Extra | Any:
         return e.Extra({k: v for k, v in foreign.items() if k not in known}) or UNSET
 
-    return st.builds(cls, **fields, extra=foreign_fields().map(extra))
+    return st.builds(cls, **fields, extra=unknown_fields().map(extra))

@@ -1,4 +1,4 @@
-"""The forms in which a value can be had: as this package holds it, as plain JSON, as the SDK's."""
+"""The forms of a value: this package's classes, plain JSON, the SDK's models."""
 
 from __future__ import annotations
 
@@ -11,29 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
 from chatkit_reducer import events as e
-from chatkit_reducer.codec import to_json
-from chatkit_reducer.json_values import Json, json_copy
-
-__all__ = [
-    "Form",
-    "check_form",
-    "event_to_sdk",
-    "in_form",
-    "item_to_sdk",
-    "known_to_sdk",
-    "plain",
-    "update_to_sdk",
-    "widget_to_sdk",
-]
+from chatkit_reducer.core.codec import to_json
+from chatkit_reducer.core.json_values import json_copy
+from chatkit_reducer.events import Json
 
 Form: TypeAlias = Literal["struct", "json", "sdk"]
 
 
 def check_form(value: object, *forms: Form) -> None:
-    """Refuses a form that there is not.
+    """Refuse an unknown form.
 
     Raises:
-        InvalidArgument: the form is none of these.
+        InvalidArgument: the form is not one of these.
         ImportError: it is the SDK's, and the SDK is not installed.
     """
     if value not in forms:
@@ -44,7 +33,7 @@ def check_form(value: object, *forms: Form) -> None:
 
 def _sdk() -> Any:
     try:
-        # Whoever does without the SDK's models need not have them, nor wait for them.
+        # A caller without need of the SDK's models neither installs them nor waits for them.
         from chatkit_reducer.integrations import openai_chatkit
     except ImportError as error:
         raise ImportError(
@@ -61,16 +50,16 @@ def in_form(
     json: Callable[[Any], Any] | None = None,
     sdk: Callable[[Any], Any],
 ) -> st.SearchStrategy[Any]:
-    """The values in this form; without `json` they are plain JSON already."""
+    """Convert the values to this form; without `json` they are plain JSON already."""
     if form == "sdk":
         return values.map(partial(_known, sdk))
     return values if form == "struct" or json is None else values.map(json)
 
 
 def _known(convert: Callable[[Any], Any], value: Any) -> Any:
-    """What the SDK makes of a value.
+    """Convert a value to the SDK's, or reject it.
 
-    It knows all of those without unknown content, if it is 1.6.5: an older release may not.
+    1.6.5 knows all values without unknown content; an older release may not.
     """
     try:
         return convert(value)
@@ -79,7 +68,7 @@ def _known(convert: Callable[[Any], Any], value: Any) -> Any:
 
 
 def known_to_sdk(events: list[e.Event]) -> list[Any]:
-    """The events of a stream that the SDK knows, as the SDK's."""
+    """Convert the events of a stream that the SDK knows, and leave out the others."""
     known = []
     for event in events:
         try:
@@ -90,27 +79,27 @@ def known_to_sdk(events: list[e.Event]) -> list[Any]:
 
 
 def plain(value: e.Event | e.Update) -> Json:
-    """An event or update as plain JSON. It shares nothing with another: one may write to it."""
+    """Convert an event or update to plain JSON that shares no object with another value."""
     return json_copy(to_json(value))
 
 
 def event_to_sdk(event: e.Event) -> Any:
-    """An event as the SDK's."""
+    """Convert an event to the SDK's."""
     return _sdk().event_to_sdk(event)
 
 
 def item_to_sdk(item: Json) -> Any:
-    """An item as the SDK's."""
+    """Convert an item to the SDK's."""
     return _sdk().item_to_sdk(item)
 
 
 def update_to_sdk(update: e.Update) -> Any:
-    """An update as the SDK's."""
+    """Convert an update to the SDK's."""
     return event_to_sdk(e.ThreadItemUpdated("item_1", update)).update
 
 
 def widget_to_sdk(root: Json) -> Any:
-    """The root of a widget as the SDK's."""
+    """Convert the root of a widget to the SDK's."""
     item = {
         "id": "item_1",
         "type": "widget",

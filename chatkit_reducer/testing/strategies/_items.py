@@ -1,4 +1,4 @@
-"""Thread items, and the parts that they are made of."""
+"""Thread items, and their parts."""
 
 from __future__ import annotations
 
@@ -15,28 +15,15 @@ from chatkit_reducer.testing.strategies._json import (
     check_names,
     check_strategy,
     checked_ids,
-    foreign_names,
     json_of,
     nullable,
     objects,
     texts,
+    unknown_names,
     weighted,
 )
 from chatkit_reducer.testing.strategies._published import published
 from chatkit_reducer.testing.strategies._widgets import roots
-
-__all__ = [
-    "ITEM_IDS",
-    "ITEM_TYPES",
-    "citations",
-    "foreign_items",
-    "images",
-    "items",
-    "items_among",
-    "items_of",
-    "parts",
-    "tasks",
-]
 
 ITEM_IDS = ("item_1", "item_2", "item_3", "item_4")
 """The ids of items: few, so that events often speak of the same one."""
@@ -69,7 +56,7 @@ def items(
     unknown: bool = True,
     form: Form = "json",
 ) -> st.SearchStrategy[Any]:
-    """Thread items: the eleven types of openai-chatkit 1.6.5, and others.
+    """Generate thread items of the eleven types of openai-chatkit 1.6.5, and of others.
 
     >>> from hypothesis import given
     >>> from chatkit_reducer import ThreadState
@@ -87,7 +74,7 @@ def items(
         form: `"json"`, plain mappings, or `"sdk"`, the models of openai-chatkit.
 
     Raises:
-        InvalidArgument: an argument is none of what it may be.
+        InvalidArgument: an argument has a wrong value.
         ImportError: the form is that of the SDK, and the SDK is not installed.
     """
     names = check_names("types", types, ITEM_TYPES)
@@ -96,30 +83,30 @@ def items(
     check_bool("unknown", unknown)
     check_form(form, "json", "sdk")
     unknown = unknown and form != "sdk"
-    among = items_among(*names, ids=ids, foreign=unknown and types is None, unknown=unknown)
+    among = items_among(*names, ids=ids, unknown_types=unknown and types is None, unknown=unknown)
     return in_form(among, form, sdk=item_to_sdk)
 
 
 @lru_cache
 def items_among(
-    *names: str, ids: st.SearchStrategy[str] | None = None, foreign: bool, unknown: bool
+    *names: str, ids: st.SearchStrategy[str] | None = None, unknown_types: bool, unknown: bool
 ) -> JsonObjects:
-    """Items of these types; `foreign` ones are of types that no release knows."""
+    """Generate items of these types, and of types that no release knows if `unknown_types`."""
     choice = [items_of(name, ids, unknown=unknown) for name in names]
-    return st.one_of([*choice, foreign_items(ids)] if foreign else choice)
+    return st.one_of([*choice, unknown_items(ids)] if unknown_types else choice)
 
 
 @lru_cache
 def items_of(name: str, ids: st.SearchStrategy[str] | None, *, unknown: bool) -> JsonObjects:
-    """Items of one known type."""
+    """Generate items of one known type."""
     required, optional = _FIELDS[name](unknown=unknown)
     return objects({"type": st.just(name), **_base(ids), **required}, optional, unknown=unknown)
 
 
-def foreign_items(ids: st.SearchStrategy[str] | None) -> JsonObjects:
-    """Items of types that no release knows."""
+def unknown_items(ids: st.SearchStrategy[str] | None) -> JsonObjects:
+    """Generate items of types that no release knows."""
     fields = {"content": json_of(3)}
-    return objects({"type": foreign_names("new."), **_base(ids)}, fields, unknown=True)
+    return objects({"type": unknown_names("new."), **_base(ids)}, fields, unknown=True)
 
 
 def _base(ids: st.SearchStrategy[str] | None) -> dict[str, st.SearchStrategy[Any]]:
@@ -135,7 +122,7 @@ def _base(ids: st.SearchStrategy[str] | None) -> dict[str, st.SearchStrategy[Any
 
 @cache
 def citations(*, unknown: bool) -> JsonObjects:
-    """Citations of a message."""
+    """Generate citations of a message."""
     return objects(
         {"type": st.just("annotation"), "source": _sources(unknown=unknown)},
         {"index": nullable(st.integers(0, 20))},
@@ -161,7 +148,7 @@ def _sources(*names: str, unknown: bool) -> JsonObjects:
 
 @cache
 def parts(*, unknown: bool) -> JsonObjects:
-    """Parts of an assistant message; with `unknown`, also some that have no text."""
+    """Generate parts of an assistant message; with `unknown`, also some that have no text."""
     cited = st.lists(citations(unknown=unknown), max_size=2)
     known = objects(
         {"type": st.just("output_text"), "text": texts()},
@@ -170,13 +157,13 @@ def parts(*, unknown: bool) -> JsonObjects:
     )
     if not unknown:
         return known
-    textless = {"type": foreign_names("new."), "annotations": cited}
+    textless = {"type": unknown_names("new."), "annotations": cited}
     return weighted((4, known), (1, objects(textless, {"text": st.none()}, unknown=True)))
 
 
 @cache
 def tasks(*, unknown: bool) -> JsonObjects:
-    """Tasks of a workflow."""
+    """Generate tasks of a workflow."""
     shared = {
         "status_indicator": st.sampled_from(["none", "loading", "complete"]),
         "title": nullable(texts()),
@@ -194,13 +181,13 @@ def tasks(*, unknown: bool) -> JsonObjects:
         objects({"type": st.just("image")}, shared, unknown=unknown),
     )
     return (
-        known | objects({"type": foreign_names("new.")}, shared, unknown=True) if unknown else known
+        known | objects({"type": unknown_names("new.")}, shared, unknown=True) if unknown else known
     )
 
 
 @cache
 def images(*, unknown: bool) -> JsonObjects:
-    """Generated images."""
+    """Generate the pictures of generated images."""
     return objects({"id": texts(), "url": texts()}, unknown=unknown)
 
 

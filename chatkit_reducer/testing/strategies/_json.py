@@ -1,4 +1,4 @@
-"""Plain JSON, and what all other strategies build their objects with."""
+"""Plain JSON, and the building blocks of all other strategies."""
 
 from __future__ import annotations
 
@@ -11,45 +11,24 @@ from hypothesis.errors import InvalidArgument
 
 from chatkit_reducer.testing.strategies._published import published
 
-__all__ = [
-    "Json",
-    "JsonObjects",
-    "check_bool",
-    "check_many",
-    "check_names",
-    "check_size",
-    "check_strategy",
-    "checked_ids",
-    "foreign_fields",
-    "foreign_names",
-    "json_of",
-    "json_values",
-    "merged",
-    "nullable",
-    "objects",
-    "or_nothing",
-    "texts",
-    "weighted",
-]
-
 T = TypeVar("T")
 
 Json: TypeAlias = dict[str, Any]
 JsonObjects: TypeAlias = st.SearchStrategy[Json]
 
-# Beyond these, two JSON libraries may disagree on what a number is.
+# Beyond these, two JSON libraries may disagree on the value of a number.
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 
 def texts(*, min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[str]:
-    """Text that can be written in UTF-8: no half of a surrogate pair."""
+    """Generate text that can be written in UTF-8: without lone surrogates."""
     alphabet = st.characters(codec="utf-8")
     return st.text(alphabet=alphabet, min_size=min_size, max_size=max_size)
 
 
 @published
 def json_values(*, max_leaves: int = 8) -> st.SearchStrategy[Any]:
-    """Any JSON value: null, booleans, finite numbers, text, arrays and objects of these.
+    """Generate any JSON value: null, booleans, finite numbers, text, arrays and objects of these.
 
     >>> import json
     >>> from hypothesis import given
@@ -71,7 +50,7 @@ def json_values(*, max_leaves: int = 8) -> st.SearchStrategy[Any]:
 
 @lru_cache
 def json_of(max_leaves: int) -> st.SearchStrategy[Any]:
-    """JSON values with at most so many scalars."""
+    """Generate JSON values with at most so many scalars."""
     return st.recursive(_scalars(), _containers, max_leaves=max_leaves)
 
 
@@ -89,26 +68,26 @@ def _containers(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def check_size(name: str, value: object, *, at_least: int = 0) -> None:
-    """Refuses a size that is no whole number, or too small."""
+    """Refuse a size that is not a whole number, or too small."""
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
         raise InvalidArgument(f"{name}={value!r} must be an integer, {at_least} or more")
 
 
 def check_bool(name: str, value: object) -> None:
-    """Refuses a switch that is neither True nor False."""
+    """Refuse a switch that is neither True nor False."""
     if not isinstance(value, bool):
         raise InvalidArgument(f"{name}={value!r} must be True or False")
 
 
 def check_strategy(name: str, value: object, what: str) -> None:
-    """Refuses what is no strategy; None is none that was given."""
+    """Raise InvalidArgument unless the value is a strategy or None."""
     if value is not None and not isinstance(value, st.SearchStrategy):
         raise InvalidArgument(f"{name}={value!r} must be a strategy for {what}")
 
 
 @lru_cache
 def checked_ids(ids: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """The ids that a caller gave, each of them looked at: whatever is no string is refused."""
+    """Check each id that the caller's strategy draws: it must be a string."""
     return ids.map(_checked_id)
 
 
@@ -119,7 +98,7 @@ def _checked_id(item_id: object) -> str:
 
 
 def nullable(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """These values, or null."""
+    """Generate these values, or null."""
     return st.none() | values
 
 
@@ -129,13 +108,13 @@ def objects(
     *,
     unknown: bool,
 ) -> JsonObjects:
-    """Objects with these fields, and with `unknown` perhaps some that nobody has heard of."""
+    """Generate objects with these fields; with `unknown` perhaps some unknown ones, too."""
     known = st.fixed_dictionaries(dict(required), optional=dict(optional or {}))
-    return st.builds(merged, foreign_fields(), known) if unknown else known
+    return st.builds(merged, unknown_fields(), known) if unknown else known
 
 
-def foreign_names(prefix: str) -> st.SearchStrategy[str]:
-    """Names that no release knows; the prefix keeps them apart from every known one."""
+def unknown_names(prefix: str) -> st.SearchStrategy[str]:
+    """Generate names that no release knows; the prefix keeps them apart from every known one."""
     return texts(max_size=3).map(prefix.__add__)
 
 
@@ -146,15 +125,15 @@ _SMALL = st.recursive(
 _FIELD_NAMES = st.sampled_from(["x", "extra", "(extra)", "json", "metadata"]) | texts(max_size=3)
 
 
-def foreign_fields() -> JsonObjects:
-    """None, mostly; or one or two fields of any name."""
+def unknown_fields() -> JsonObjects:
+    """Generate no field, mostly; or one or two of any name."""
     some = st.dictionaries(_FIELD_NAMES, _SMALL, min_size=1, max_size=2)
     none: JsonObjects = st.builds(dict)
     return weighted((4, none), (1, some))
 
 
 def weighted(*choices: tuple[int, st.SearchStrategy[T]]) -> st.SearchStrategy[T]:
-    """One of several strategies, some more often than others; it shrinks towards the first.
+    """Choose one of several strategies, some more often than others; shrink towards the first.
 
     To name a strategy twice in `one_of` has no effect: Hypothesis counts it once.
     """
@@ -171,7 +150,7 @@ def weighted(*choices: tuple[int, st.SearchStrategy[T]]) -> st.SearchStrategy[T]
 def or_nothing(
     nothing: st.SearchStrategy[T], *choices: tuple[int, st.SearchStrategy[T]]
 ) -> st.SearchStrategy[T]:
-    """One of several, and seldom nothing: for the elements of lists.
+    """Choose one of several, and seldom nothing: for the elements of lists.
 
     Hypothesis cuts a list off behind any element, and makes any element the simplest there is, but
     hardly ever finds how to take a large one out. Here the simplest one is as good as taken out.
@@ -180,12 +159,12 @@ def or_nothing(
 
 
 def merged(less: Json, more: Json) -> Json:
-    """All fields of both; those of the second count."""
+    """Merge all fields of both; those of the second prevail."""
     return {**less, **more}
 
 
 def check_names(name: str, value: Iterable[str] | None, among: Collection[str]) -> list[str]:
-    """The names that were asked for, or all; refuses an empty choice and names that are unknown."""
+    """Return the names that were asked for, or all; refuse an empty choice and unknown names."""
     if value is None:
         return list(among)
     names = [value] if isinstance(value, str) else check_many(name, value)
@@ -193,12 +172,12 @@ def check_names(name: str, value: Iterable[str] | None, among: Collection[str]) 
         raise InvalidArgument(f"{name}={value!r} must be a collection of names, and not empty")
     strangers = [one for one in names if one not in among]
     if strangers:
-        raise InvalidArgument(f"{name}={value!r}: {strangers[0]!r} is none of {sorted(among)}")
+        raise InvalidArgument(f"{name}={value!r}: {strangers[0]!r} is not one of {sorted(among)}")
     return names
 
 
 def check_many(name: str, value: Iterable[T]) -> list[T]:
-    """All there are; refuses what cannot be many."""
+    """Return all values as a list; refuse a value that is not a collection."""
     try:
         return list(value)
     except TypeError:

@@ -14,8 +14,8 @@ import attrs
 from hypothesis import strategies as st
 
 from chatkit_reducer import events as e
-from chatkit_reducer.codec import encode, to_json
-from chatkit_reducer.testing.strategies._hostile import hostile_streams
+from chatkit_reducer.core.codec import encode, to_json
+from chatkit_reducer.testing.strategies._adversarial import adversarial_streams
 from chatkit_reducer.testing.strategies._json import (
     Json,
     check_bool,
@@ -25,17 +25,15 @@ from chatkit_reducer.testing.strategies._json import (
 from chatkit_reducer.testing.strategies._published import published
 from chatkit_reducer.testing.strategies._streams import checked_stream, streams_of
 
-__all__ = ["RecordedLog", "logs"]
-
 
 @attrs.frozen(kw_only=True)
 class RecordedLog:
-    """A log as bytes, and what is in it."""
+    """A log as bytes, with its events."""
 
     chunks: tuple[bytes, ...]
     """Its bytes as they may arrive: cut anywhere, also inside of a character. None is empty."""
     events: tuple[e.Event, ...]
-    """What a reader must find, in order. Of a torn log: all that are there to their last byte."""
+    """The events that a reader must find, in order. Of a torn log: all that are whole."""
     torn: bool
     """Whether its end is missing."""
 
@@ -54,7 +52,7 @@ def logs(
     torn: bool = True,
     gzipped: bool = False,
 ) -> st.SearchStrategy[RecordedLog]:
-    """Recorded streams as bytes, with what they must decode to.
+    """Generate recorded streams as bytes, with the events that they must decode to.
 
     >>> from hypothesis import given
     >>> from chatkit_reducer.logs import LogDecoder
@@ -68,19 +66,19 @@ def logs(
     >>> test_bytes_may_come_in_pieces()
 
     Args:
-        streams: what is recorded; sound and hostile streams, if left out.
+        streams: the streams to record; sound and adversarial ones, if left out.
         formats: which formats, of `"json_lines"`, one event a line; `"envelopes"`, the same with
             each event in an object, which may have its `seq`, `time` and `thread`; `"sse"`,
             server-sent events. All of them, if left out.
-        noise: also what the formats allow and nobody needs: a byte order mark, blank lines, line
-            ends of other kinds, JSON with spaces and escapes; in server-sent events also comments,
-            ids and other fields, and data of several lines.
+        noise: also variations that the formats allow: a byte order mark, blank lines, line ends of
+            other kinds, JSON with spaces and escapes; in server-sent events also comments, ids and
+            other fields, and data of several lines.
         torn: also logs that end too early, anywhere. The last event of `events` may lack the end of
-            its line, or the blank line after it. Whatever stands behind it is a piece of another.
+            its line, or the blank line after it. All bytes behind it are a piece of another event.
         gzipped: also logs that are compressed.
 
     Raises:
-        InvalidArgument: an argument is none of what it may be.
+        InvalidArgument: an argument has a wrong value.
     """
     check_strategy("streams", streams, "lists of events")
     names = check_names("formats", formats, _FORMATS)
@@ -101,7 +99,7 @@ def logs(
 
 @cache
 def _all_streams() -> st.SearchStrategy[list[e.Event]]:
-    return streams_of(max_items=2, unknown=True) | hostile_streams(max_events=6)
+    return streams_of(max_items=2, unknown=True) | adversarial_streams(max_events=6)
 
 
 _NEVER = st.sampled_from([False])
@@ -111,7 +109,7 @@ _CUTS = st.lists(_PLACES, max_size=6) | st.integers(1, 2**10)
 
 
 class _Shape(NamedTuple):
-    """What a log is like, whatever is in it."""
+    """The form of a log, independent of its events."""
 
     format: str
     looks: list[_Look]
@@ -147,7 +145,7 @@ def _recorded(
 
 
 def _count_within(size: int, frames: list[_Frame]) -> int:
-    """How many frames hold their whole event in so many bytes."""
+    """Count the frames that hold their whole event in so many bytes."""
     start = count = 0
     for frame in frames:
         count += start + frame.event_end <= size
@@ -177,7 +175,7 @@ class _Look(NamedTuple):
     envelope: Sequence[str]
     spelling: str
     space: bytes
-    """What stands between `data:` and the data."""
+    """The bytes between `data:` and the data."""
 
 
 _TIDY = _Look(b"\n", (), (), ("seq", "time", "thread"), "compact", b" ")
@@ -195,7 +193,7 @@ _LOOKS: st.SearchStrategy[list[_Look]] = st.lists(
     min_size=1,
     max_size=4,
 )
-"""The looks of the first so many events, and of those behind them again."""
+"""The looks of the events, in turn."""
 
 
 class _Frame(NamedTuple):

@@ -1,4 +1,4 @@
-"""What makes a function that returns a strategy fit to be published."""
+"""A decorator that gives public strategies a short repr."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any, ParamSpec, TypeVar
 
 from hypothesis import strategies as st
 
-__all__ = ["published"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -22,7 +20,7 @@ _short.maxstring = _short.maxother = 100
 
 
 class _Call:
-    """A strategy, and how it was asked for."""
+    """A strategy, with the arguments of the call that made it."""
 
     def __init__(self, strategy: st.SearchStrategy[Any], arguments: Mapping[str, object]) -> None:
         self.strategy = strategy
@@ -33,10 +31,10 @@ class _Call:
 
 
 def published(make: Callable[P, st.SearchStrategy[T]]) -> Callable[P, st.SearchStrategy[T]]:
-    """A function whose strategies have the call as their repr: `items(types=['widget'])`.
+    """Give the strategies of a function the call as their repr: `items(types=['widget'])`.
 
-    The repr of what they are made of is up to a megabyte, and Hypothesis warns of that much:
-    `lists(items(), unique_by=...)` writes the repr of its elements wherever it is used.
+    The repr of their parts is up to a megabyte, and Hypothesis warns of that much: `lists(items(),
+    unique_by=...)` writes the repr of its elements at each use.
 
     Arguments are checked at once, by the function itself, and not when a value is drawn.
     """

@@ -1,4 +1,4 @@
-"""Policies, and streams that stop before they are over: what a settlement is made of."""
+"""Policies, and streams that stop before they are over: the inputs of a settlement."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import attrs
 from hypothesis import strategies as st
 
 from chatkit_reducer import events as e
-from chatkit_reducer.folding import fold
-from chatkit_reducer.policy import ANY, Cause, Content, Decision, Marker, Origin, Policy, Row
-from chatkit_reducer.state import ThreadState
+from chatkit_reducer.core.fold.folder import fold
+from chatkit_reducer.core.policy.table import (
+    ANY,
+    Cause,
+    Content,
+    Decision,
+    Marker,
+    Origin,
+    Policy,
+    Row,
+)
+from chatkit_reducer.core.thread.state import ThreadState
 from chatkit_reducer.testing.strategies._items import ITEM_TYPES
 from chatkit_reducer.testing.strategies._json import (
     check_bool,
@@ -23,21 +32,19 @@ from chatkit_reducer.testing.strategies._json import (
 from chatkit_reducer.testing.strategies._published import published
 from chatkit_reducer.testing.strategies._streams import checked_stream, streams_of
 
-__all__ = ["StoppedStream", "policies", "stops"]
-
 
 @attrs.frozen(kw_only=True)
 class StoppedStream:
-    """A stream that stopped: all that `settle` asks for, but the policy."""
+    """A stream that stopped: all arguments of `settle` except the policy."""
 
     events: tuple[e.Event, ...]
-    """What arrived before it stopped."""
+    """The events that arrived before it stopped."""
     cause: Cause
     """How it ended."""
     delivered: ThreadState = attrs.field(repr=False)
     """The thread as the store is known to have it: after all events, or after all but the last."""
     state: ThreadState = attrs.field(repr=False)
-    """The thread as people saw it last, folded on from `delivered`."""
+    """The thread as the client saw it last, folded on from `delivered`."""
 
 
 @published
@@ -47,7 +54,7 @@ def stops(
     causes: Collection[str] | None = None,
     in_doubt: bool = True,
 ) -> st.SearchStrategy[StoppedStream]:
-    """Streams that stop at any event: before the first one, in the middle, or after the last.
+    """Generate streams that stop at any event: before the first, in the middle, or after the last.
 
     >>> from hypothesis import given
     >>> from chatkit_reducer import policies, settle
@@ -62,10 +69,10 @@ def stops(
     Args:
         streams: the whole streams; sound ones, if left out.
         causes: how they end; in all five ways, if left out.
-        in_doubt: also stops at which nobody knows whether the store has seen the last event.
+        in_doubt: also stops at which the store may or may not have seen the last event.
 
     Raises:
-        InvalidArgument: an argument is none of what it may be.
+        InvalidArgument: an argument has a wrong value.
     """
     check_strategy("streams", streams, "lists of events")
     names = check_names("causes", causes, list(Cause))
@@ -96,8 +103,10 @@ _PLACES = st.integers(0, 60)
 
 
 @published
-def policies(*, max_rows: int = 5, markers: bool = True) -> st.SearchStrategy[Policy]:
-    """Policies: total, and without a row that no case can reach.
+def policies(
+    *, max_rows: int = 5, markers: bool = True, ids: bool = False
+) -> st.SearchStrategy[Policy]:
+    """Generate policies: total, and without a row that no case can reach.
 
     >>> from hypothesis import given
     >>> from chatkit_reducer import Cause, ThreadState, settle
@@ -110,21 +119,24 @@ def policies(*, max_rows: int = 5, markers: bool = True) -> st.SearchStrategy[Po
     Args:
         max_rows: how many rows there are at most above the last one, which matches everything.
         markers: also policies that want a marker.
+        ids: also rows that look at the id of an item, by names that `streams` give their items.
 
     Raises:
-        InvalidArgument: an argument is none of what it may be.
+        InvalidArgument: an argument has a wrong value.
     """
     check_size("max_rows", max_rows)
     check_bool("markers", markers)
-    return _policies(max_rows, markers=markers)
+    check_bool("ids", ids)
+    return _policies(max_rows, markers=markers, ids=ids)
 
 
 @cache
-def _policies(max_rows: int, *, markers: bool) -> st.SearchStrategy[Policy]:
+def _policies(max_rows: int, *, markers: bool, ids: bool) -> st.SearchStrategy[Policy]:
     reasons = texts(min_size=1).filter(str.strip)
     rows = st.builds(
         Row,
         item=st.sampled_from((ANY, *ITEM_TYPES, "new.type")),
+        id=st.sampled_from((ANY, "item_*", "item_1", "item_1*")) if ids else st.just(ANY),
         origin=st.sampled_from((ANY, *Origin)),
         content=st.sampled_from((ANY, *Content)),
         cause=st.sampled_from((ANY, *Cause)),
@@ -149,7 +161,7 @@ def _total(
     bases: st.SearchStrategy[tuple[str, str, Row, Marker | None]],
     tables: st.SearchStrategy[list[Row]],
 ) -> Policy:
-    """Policies of such rows, less those that can never match."""
+    """Build policies of such rows, less those that can never match."""
     (name, about, last, marker), rows = draw(bases), draw(tables)
     policy = Policy(name=name, rows=[last], marker=marker, about=about)
     for row in reversed(rows):

@@ -1,10 +1,9 @@
-"""Sound streams: what a server without faults sends.
+"""Sound streams: those of a server without faults.
 
-Each item has a *plan*, which does not depend on any other: the item as it begins, and the *moves*
-of its life (see `_moves`). Playing a plan on the naive model turns moves into updates, and what the
-model then holds is the content that the item is done with. A stream is several played plans,
-interleaved. So Hypothesis can take a move or a whole item out of a failing stream, and what is left
-is sound again.
+Each item has a *plan*, which does not depend on any other: the item as it begins, and the *steps*
+of its life (see `_steps`). Playing a plan on the naive model turns steps into updates, and the item
+is done with the content that the model then has. A stream is several played plans, interleaved. So
+Hypothesis can take a step or a whole item out of a failing stream, and the rest is sound again.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
 from chatkit_reducer import events as e
-from chatkit_reducer.codec import to_json
-from chatkit_reducer.testing.naive import NaiveThread, is_malformed
+from chatkit_reducer.core.codec import to_json
+from chatkit_reducer.core.items import HIDDEN_TYPES
+from chatkit_reducer.testing.conformance.reference_model import NaiveThread, is_malformed
 from chatkit_reducer.testing.strategies._events import side_events
 from chatkit_reducer.testing.strategies._forms import (
     Form,
@@ -28,7 +28,7 @@ from chatkit_reducer.testing.strategies._forms import (
     item_to_sdk,
     plain,
 )
-from chatkit_reducer.testing.strategies._items import ITEM_TYPES, foreign_items, items_of
+from chatkit_reducer.testing.strategies._items import ITEM_TYPES, items_of, unknown_items
 from chatkit_reducer.testing.strategies._json import (
     Json,
     check_bool,
@@ -38,10 +38,8 @@ from chatkit_reducer.testing.strategies._json import (
     or_nothing,
     weighted,
 )
-from chatkit_reducer.testing.strategies._moves import Move, Style, moves_for
 from chatkit_reducer.testing.strategies._published import published
-
-__all__ = ["ITEM_WEIGHTS", "checked_stream", "moves_of", "streams", "streams_of", "updates_by"]
+from chatkit_reducer.testing.strategies._steps import Step, Style, steps_for
 
 _WHOLE = frozenset({"user_message", "end_of_turn", "hidden_context_item", "sdk_hidden_context"})
 """Items that are done the moment they appear."""
@@ -58,7 +56,7 @@ def streams(
     max_items: int = ...,
     max_updates: int = ...,
     unknown: bool = ...,
-    departures: bool = ...,
+    sdk_differences: bool = ...,
     form: Literal["struct"] = ...,
 ) -> st.SearchStrategy[list[e.Event]]: ...
 @overload
@@ -69,7 +67,7 @@ def streams(
     max_items: int = ...,
     max_updates: int = ...,
     unknown: bool = ...,
-    departures: bool = ...,
+    sdk_differences: bool = ...,
     form: Literal["json", "sdk"],
 ) -> st.SearchStrategy[list[Any]]: ...
 @published
@@ -80,16 +78,16 @@ def streams(
     max_items: int = 3,
     max_updates: int = 8,
     unknown: bool = True,
-    departures: bool = True,
+    sdk_differences: bool = True,
     form: Form = "struct",
 ) -> st.SearchStrategy[list[Any]]:
-    """Sound streams: folding one leaves no anomaly and nothing pending.
+    """Generate sound streams: folding one leaves no anomaly and nothing pending.
 
-    Every item lives its life: it is added, takes updates that fit, and is done with exactly the
-    content that these add up to. The lives of several items are interleaved, and events about the
-    thread and the stream are strewn in. Some items are those of an earlier response (`stored` ones,
-    or such as a `thread.created` brought): they are updated and done again, replaced or removed.
-    For a stream that was stopped, see `stops`.
+    Every item is added, takes updates that fit, and is done with exactly the content that these add
+    up to. The streams of several items are interleaved, and events about the thread and the stream
+    are strewn in. Some items are those of an earlier response (`stored` ones, or such as a
+    `thread.created` brought): they are updated and done again, replaced or removed. For a stream
+    that was stopped, see `stops`.
 
     >>> from hypothesis import given
     >>> from chatkit_reducer import fold
@@ -108,26 +106,27 @@ def streams(
             event that ends it.
         unknown: also types and fields that openai-chatkit 1.6.5 does not know. Never in the form of
             the SDK.
-        departures: also what 1.6.5 folds in another way, as docs/semantics.md explains: a task
-            that is added before the last one, a part that is done without its annotations.
+        sdk_differences: also events that 1.6.5 folds differently, as docs/semantics.md explains: a
+            task that is added before the last one, a part that is done without its annotations, a
+            hidden item that is replaced.
         form: `"struct"`, as `chatkit_reducer.events` has them, `"json"`, plain mappings, or
             `"sdk"`, the models of openai-chatkit.
 
     Raises:
-        InvalidArgument: an argument is none of what it may be.
+        InvalidArgument: an argument has a wrong value.
         ImportError: the form is that of the SDK, and the SDK is not installed.
     """
     names = check_names("types", types, ITEM_TYPES)
     check_size("max_items", max_items)
     check_size("max_updates", max_updates)
     check_bool("unknown", unknown)
-    check_bool("departures", departures)
+    check_bool("sdk_differences", sdk_differences)
     check_form(form, "struct", "json", "sdk")
     old = [_stored_item(item, form) for item in check_many("stored", stored)]
     _check_distinct(old)
     unknown = unknown and form != "sdk"
-    style = Style(unknown, departures, max_updates)
-    new = _plans_among(*names, foreign=unknown and types is None, style=style)
+    style = Style(unknown, sdk_differences, max_updates)
+    new = _plans_among(*names, unknown_types=unknown and types is None, style=style)
     return in_form(
         _streams_over(old, new, max_items=max_items, style=style),
         form,
@@ -144,7 +143,7 @@ def _stored_item(item: object, form: Form) -> Json:
         try:
             item_to_sdk(stored)
         except ValueError as error:
-            raise InvalidArgument(f"stored={item!r} is no item of openai-chatkit") from error
+            raise InvalidArgument(f"stored={item!r} is not an item of openai-chatkit") from error
     return stored
 
 
@@ -156,12 +155,12 @@ def _check_distinct(stored: list[Json]) -> None:
         seen.add(item["id"])
 
 
-# What a fold takes, and so what a log holds that was read.
+# A fold takes these, and so a log that was read may hold them.
 _EVENTS = (*get_args(e.Event), e.Unreadable)
 
 
 def checked_stream(stream: Any) -> list[e.Event]:
-    """What the strategy of a caller drew; refuses whatever is no list of events."""
+    """Check a stream that the caller's strategy drew: it must be a list of events."""
     if isinstance(stream, list) and all(isinstance(event, _EVENTS) for event in stream):
         return stream
     raise InvalidArgument(
@@ -172,9 +171,9 @@ def checked_stream(stream: Any) -> list[e.Event]:
 
 @cache
 def streams_of(*, max_items: int, unknown: bool) -> st.SearchStrategy[list[e.Event]]:
-    """Sound streams with items of all types."""
-    style = Style(unknown=unknown, departures=True, max_updates=8)
-    new = _plans_among(*ITEM_TYPES, foreign=unknown, style=style)
+    """Generate sound streams with items of all types."""
+    style = Style(unknown=unknown, sdk_differences=True, max_updates=8)
+    new = _plans_among(*ITEM_TYPES, unknown_types=unknown, style=style)
     return _streams_over([], new, max_items=max_items, style=style)
 
 
@@ -200,14 +199,14 @@ class _Plan(NamedTuple):
     start: str
     """How the stream begins with it: `added`, `done`, `earlier` (it comes with the thread), or not
     at all: `stored`."""
-    rounds: list[list[Move]]
-    """The moves up to the event that ends them; an item can be taken up again later."""
+    rounds: list[list[Step]]
+    """The steps up to the event that ends them; an item can be taken up again later."""
     replacement: Json | None
-    """What a `replaced` puts in its place at last."""
+    """The item that a `replaced` puts in its place at last."""
     removed: bool
 
 
-_TURNS = st.lists(st.integers(0, 39), min_size=6, max_size=20)
+_SCHEDULES = st.lists(st.integers(0, 39), min_size=6, max_size=20)
 """Whose life goes on, and by how many events: two numbers in one, because each draw takes time. A
 minimal example has no use for fewer of them."""
 
@@ -217,7 +216,7 @@ def _streams(
     draw: st.DrawFn,
     plans: st.SearchStrategy[list[_Plan | None]],
     continued: st.SearchStrategy[tuple[_Plan, ...]],
-    asides: st.SearchStrategy[list[e.Event]],
+    side_events: st.SearchStrategy[list[e.Event]],
     *,
     ids: list[str],
     max_updates: int,
@@ -227,8 +226,8 @@ def _streams(
         for plan, item_id in zip(filter(None, draw(plans)), ids, strict=False)
     ]
     earlier = [plan.item for plan in named if plan.start == "earlier"]
-    lives = [list(_played(plan, max_updates)) for plan in (*named, *draw(continued))]
-    return [*_created(earlier), *_interleaved([*lives, draw(asides)], draw(_TURNS))]
+    item_streams = [list(_played(plan, max_updates)) for plan in (*named, *draw(continued))]
+    return [*_created(earlier), *_interleaved([*item_streams, draw(side_events)], draw(_SCHEDULES))]
 
 
 def _created(stored: list[Json]) -> Iterator[e.Event]:
@@ -239,29 +238,29 @@ def _created(stored: list[Json]) -> Iterator[e.Event]:
         )
 
 
-def _interleaved(lives: list[list[e.Event]], turns: list[int]) -> Iterator[e.Event]:
-    """So many events of one, so many of another; and at last what is left of each."""
-    waiting = [life for life in lives if life]
-    for turn in turns if waiting else []:
+def _interleaved(item_streams: list[list[e.Event]], schedule: list[int]) -> Iterator[e.Event]:
+    """Take so many events of one item, so many of another; and at last the rest of each."""
+    waiting = [item_stream for item_stream in item_streams if item_stream]
+    for turn in schedule if waiting else []:
         count, which = divmod(turn, 10)
-        life = waiting[which % len(waiting)]
-        yield from life[: count + 1]
-        del life[: count + 1]
-    for life in waiting:
-        yield from life
+        item_stream = waiting[which % len(waiting)]
+        yield from item_stream[: count + 1]
+        del item_stream[: count + 1]
+    for item_stream in waiting:
+        yield from item_stream
 
 
 def _played(plan: _Plan, max_updates: int) -> Iterator[e.Event]:
-    """The events of one item's life."""
+    """Play the plan of one item."""
     item_id = plan.item["id"]
     model = NaiveThread([plan.item])
     if plan.start == "added":
         yield e.ThreadItemAdded(plan.item)
     elif plan.start == "done":
         yield e.ThreadItemDone(plan.item)
-    for number, moves in enumerate(plan.rounds):
+    for number, steps in enumerate(plan.rounds):
         is_open = number == 0 and plan.start == "added"
-        for update in updates_by(moves, model, item_id, max_updates):
+        for update in updates_by(steps, model, item_id, max_updates):
             is_open = True
             yield e.ThreadItemUpdated(item_id, update)
         if is_open:
@@ -273,12 +272,12 @@ def _played(plan: _Plan, max_updates: int) -> Iterator[e.Event]:
 
 
 def updates_by(
-    moves: list[Move], model: NaiveThread, item_id: str, max_updates: int
+    steps: list[Step], model: NaiveThread, item_id: str, max_updates: int
 ) -> Iterator[e.Update]:
-    """The updates that the moves come to; the model is brought up to date."""
+    """Play steps on the model, and list the updates that they come to."""
     made = 0
-    for move in moves:
-        for update in move(model.items[item_id])[: max_updates - made]:
+    for step in steps:
+        for update in step(model.items[item_id])[: max_updates - made]:
             model.apply(to_json(e.ThreadItemUpdated(item_id, update)))
             made += 1
             yield update
@@ -288,10 +287,10 @@ def updates_by(
 
 
 @cache
-def _plans_among(*names: str, foreign: bool, style: Style) -> st.SearchStrategy[_Plan | None]:
+def _plans_among(*names: str, unknown_types: bool, style: Style) -> st.SearchStrategy[_Plan | None]:
     choice = [(ITEM_WEIGHTS.get(name, 1), _plans(name, style)) for name in names]
-    if foreign:
-        choice.append((1, _foreign_plans(style)))
+    if unknown_types:
+        choice.append((1, _unknown_plans(style)))
     return or_nothing(st.none(), *choice)
 
 
@@ -303,33 +302,35 @@ def _plans(name: str, style: Style) -> st.SearchStrategy[_Plan]:
 
 
 @cache
-def _foreign_plans(style: Style) -> st.SearchStrategy[_Plan]:
-    return _built(foreign_items(None), _STARTS, "", style)
+def _unknown_plans(style: Style) -> st.SearchStrategy[_Plan]:
+    return _built(unknown_items(None), _STARTS, "", style)
 
 
 def _built(
     item: st.SearchStrategy[Json], starts: list[str], name: str, style: Style
 ) -> st.SearchStrategy[_Plan]:
-    rounds = st.lists(moves_of(name, style), min_size=1, max_size=2)
+    rounds = st.lists(steps_of(name, style), min_size=1, max_size=2)
+    # 1.6.5 holds back the `done` of a hidden item, and lets a client read what replaces it.
+    leaks = name in HIDDEN_TYPES and not style.sdk_differences
     return st.builds(
         _Plan,
         item=item,
         start=st.sampled_from(starts),
         rounds=rounds if name not in _WHOLE else st.builds(list),
-        replacement=weighted((4, st.none()), (1, item)),
+        replacement=st.none() if leaks else weighted((4, st.none()), (1, item)),
         removed=st.sampled_from([False] * 5 + [True]),
     )
 
 
 def _continued(item: Json, style: Style) -> st.SearchStrategy[_Plan]:
-    """What happens to an item that was stored before; no update fits one that is malformed."""
-    moves = st.builds(list) if is_malformed(item) else moves_of(str(item.get("type")), style)
-    rounds = st.lists(moves, max_size=2)
+    """Plan the life of an item that was stored before; no update fits a malformed one."""
+    steps = st.builds(list) if is_malformed(item) else steps_of(str(item.get("type")), style)
+    rounds = st.lists(steps, max_size=2)
     nothing, never = st.none(), st.sampled_from([False])
     return st.builds(_Plan, st.just(item), st.just("stored"), rounds, nothing, never)
 
 
-def moves_of(name: str, style: Style) -> st.SearchStrategy[list[Move]]:
-    """What updates an item of this type between two events that have all of it."""
-    moves = moves_for(name, style)
-    return st.lists(moves, max_size=style.max_updates) if moves is not None else st.builds(list)
+def steps_of(name: str, style: Style) -> st.SearchStrategy[list[Step]]:
+    """Generate the steps of an item of this type between two events that bring all of it."""
+    steps = steps_for(name, style)
+    return st.lists(steps, max_size=style.max_updates) if steps is not None else st.builds(list)

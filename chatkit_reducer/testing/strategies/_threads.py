@@ -1,4 +1,4 @@
-"""Threads as a store has them, and as they are in the middle of a response."""
+"""Threads as a store has them, and in the middle of a response."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 from hypothesis import strategies as st
 
 from chatkit_reducer import events as e
-from chatkit_reducer.folding import fold
-from chatkit_reducer.state import ThreadState
-from chatkit_reducer.testing.naive import NaiveThread
+from chatkit_reducer.core.fold.folder import fold
+from chatkit_reducer.core.thread.state import ThreadState
+from chatkit_reducer.testing.conformance.reference_model import NaiveThread
 from chatkit_reducer.testing.strategies._events import thread_objects
-from chatkit_reducer.testing.strategies._items import ITEM_TYPES, foreign_items, items_of
+from chatkit_reducer.testing.strategies._items import ITEM_TYPES, items_of, unknown_items
 from chatkit_reducer.testing.strategies._json import (
     Json,
     check_bool,
@@ -22,11 +22,9 @@ from chatkit_reducer.testing.strategies._json import (
     nullable,
     or_nothing,
 )
-from chatkit_reducer.testing.strategies._moves import Move, Style
 from chatkit_reducer.testing.strategies._published import published
-from chatkit_reducer.testing.strategies._streams import ITEM_WEIGHTS, moves_of, updates_by
-
-__all__ = ["threads"]
+from chatkit_reducer.testing.strategies._steps import Step, Style
+from chatkit_reducer.testing.strategies._streams import ITEM_WEIGHTS, steps_of, updates_by
 
 _MAX_UPDATES = 6
 
@@ -39,9 +37,9 @@ def threads(
     pending: bool = False,
     unknown: bool = True,
 ) -> st.SearchStrategy[ThreadState]:
-    """Whole threads: their items in order, with or without the metadata of the thread.
+    """Generate whole threads: their items in order, with or without the metadata of the thread.
 
-    Every item has an id of its own, and there is no anomaly.
+    Every item has an id of its own, and the state has no anomaly.
 
     >>> from hypothesis import given
     >>> from chatkit_reducer import diff, fold
@@ -59,27 +57,29 @@ def threads(
         unknown: also types and fields that openai-chatkit 1.6.5 does not know.
 
     Raises:
-        InvalidArgument: an argument is none of what it may be.
+        InvalidArgument: an argument has a wrong value.
     """
     names = check_names("types", types, ITEM_TYPES)
     check_size("max_items", max_items)
     check_bool("pending", pending)
     check_bool("unknown", unknown)
-    entries = _entries(*names, foreign=unknown and types is None, unknown=unknown, pending=pending)
+    entries = _entries(
+        *names, unknown_types=unknown and types is None, unknown=unknown, pending=pending
+    )
     return _threads(st.lists(entries, max_size=max_items), _metadata(unknown=unknown))
 
 
 class _Entry(NamedTuple):
     item: Json
     phase: Literal["stored", "changed", "new"] = "stored"
-    moves: tuple[Move, ...] | list[Move] = ()
+    steps: tuple[Step, ...] | list[Step] = ()
 
 
 @cache
 def _entries(
-    *names: str, foreign: bool, unknown: bool, pending: bool
+    *names: str, unknown_types: bool, unknown: bool, pending: bool
 ) -> st.SearchStrategy[_Entry | None]:
-    style = Style(unknown, departures=True, max_updates=_MAX_UPDATES)
+    style = Style(unknown, sdk_differences=True, max_updates=_MAX_UPDATES)
     choice = [
         (
             ITEM_WEIGHTS.get(name, 1),
@@ -87,8 +87,8 @@ def _entries(
         )
         for name in names
     ]
-    if foreign:
-        choice.append((1, _entries_with(foreign_items(None), "", style, pending=pending)))
+    if unknown_types:
+        choice.append((1, _entries_with(unknown_items(None), "", style, pending=pending)))
     return or_nothing(st.none(), *choice)
 
 
@@ -99,7 +99,7 @@ def _entries_with(
     if not pending:
         return stored
     phase = st.sampled_from(["new", "changed"])
-    return stored | st.builds(_Entry, item, phase, moves_of(name, style))
+    return stored | st.builds(_Entry, item, phase, steps_of(name, style))
 
 
 @cache
@@ -113,7 +113,7 @@ def _threads(
     entries: st.SearchStrategy[list[_Entry | None]],
     metadata: st.SearchStrategy[Json | None],
 ) -> ThreadState:
-    # What was stored comes before what a response adds.
+    # Stored items come before those that a response adds.
     drawn = sorted(filter(None, draw(entries)), key=lambda entry: entry.phase == "new")
     named = [
         entry._replace(item={**entry.item, "id": f"item_{number}"})
@@ -125,9 +125,9 @@ def _threads(
 
 
 def _begun(entry: _Entry) -> Iterator[e.Event]:
-    """The events that make an item pending."""
+    """List the events that make an item pending."""
     if entry.phase == "new":
         yield e.ThreadItemAdded(entry.item)
     item_id, model = entry.item["id"], NaiveThread([entry.item])
-    for update in updates_by(list(entry.moves), model, item_id, _MAX_UPDATES):
+    for update in updates_by(list(entry.steps), model, item_id, _MAX_UPDATES):
         yield e.ThreadItemUpdated(item_id, update)

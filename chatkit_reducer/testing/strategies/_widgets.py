@@ -1,4 +1,4 @@
-"""Widgets: trees of JSON components that nobody has a complete list of."""
+"""Widgets: trees of JSON components, of which there is no complete list."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from chatkit_reducer.testing.strategies._json import (
     JsonObjects,
     check_bool,
     check_size,
-    foreign_names,
     json_of,
     nullable,
     objects,
     texts,
+    unknown_names,
     weighted,
 )
 from chatkit_reducer.testing.strategies._published import published
-
-__all__ = ["COMPONENT_IDS", "components_of_depth", "roots", "widgets"]
 
 COMPONENT_IDS = ("a", "b", "c", "d", "e")
 """The ids of components: few, so that two components often have the same one."""
@@ -43,7 +41,7 @@ def widgets(
 def widgets(
     *, max_depth: int = 3, unknown: bool = True, form: Form = "json"
 ) -> st.SearchStrategy[Any]:
-    """Widget roots: components of known and unknown types, nested as the hosted client allows.
+    """Generate widget roots: components of known and unknown types, nested as in the hosted client.
 
     `children` is a list, one object, null or not there; the `id` of a component may be missing, and
     two components may have the same one.
@@ -57,12 +55,12 @@ def widgets(
 
     Args:
         max_depth: how many levels there are at most below the root.
-        unknown: also what openai-chatkit 1.6.5 refuses: roots of other types, ids that are no
-            text, children that are no objects. Never in the form of the SDK.
+        unknown: also content that openai-chatkit 1.6.5 refuses: roots of other types, ids that are
+            not text, children that are not objects. Never in the form of the SDK.
         form: `"json"`, plain mappings, or `"sdk"`, the models of openai-chatkit.
 
     Raises:
-        InvalidArgument: an argument is none of what it may be.
+        InvalidArgument: an argument has a wrong value.
         ImportError: the form is that of the SDK, and the SDK is not installed.
     """
     check_size("max_depth", max_depth)
@@ -73,17 +71,17 @@ def widgets(
 
 @lru_cache
 def roots(max_depth: int, *, unknown: bool) -> JsonObjects:
-    """Roots with at most so many levels below them."""
+    """Generate roots with at most so many levels below them."""
     known = _components_with_children(st.sampled_from(_ROOTS), max_depth, unknown=unknown)
     return known | components_of_depth(max_depth, unknown=unknown) if unknown else known
 
 
 @cache
 def components_of_depth(max_depth: int, *, unknown: bool) -> JsonObjects:
-    """Components with at most so many levels below them."""
+    """Generate components with at most so many levels below them."""
     types = st.sampled_from(_CONTAINERS)
     if unknown:
-        types = types | foreign_names("New.")
+        types = types | unknown_names("New.")
     leaves = _leaves(unknown=unknown)
     if not max_depth:
         return leaves
@@ -102,7 +100,7 @@ def _leaves(*, unknown: bool) -> JsonObjects:
     divider = _components({"type": st.just("Divider")}, {}, unknown=unknown)
     if not unknown:
         return weighted((4, streamed), (1, title), (1, button), (1, divider))
-    fields = {"type": foreign_names("Gauge."), "value": json_of(3)}
+    fields = {"type": unknown_names("Gauge."), "value": json_of(3)}
     gauge = _components(fields, {}, unknown=True)
     return weighted((4, streamed), (1, title), (1, button), (1, divider), (1, gauge))
 
@@ -126,7 +124,7 @@ def _components(
     *,
     unknown: bool,
 ) -> JsonObjects:
-    """Components that mostly have an id: without one, no update finds them."""
+    """Generate components that mostly have an id: without one, no update finds them."""
     named = {"id": st.sampled_from(COMPONENT_IDS)}
     odd = {"id": st.one_of(st.none(), st.integers(0, 2))} if unknown else {}
     with_id = objects({**required, **named}, optional, unknown=unknown)
