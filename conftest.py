@@ -1,6 +1,6 @@
 """The examples in README.md and docs are tests, too: `nox -s docs` runs them.
 
-The programs in docs/embedding need servers around them: `tests/test_docs_embedding.py`.
+The programs in docs/embedding need servers around them: `tests/docs/test_embedding.py`.
 """
 
 from sybil import Sybil

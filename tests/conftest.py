@@ -1,9 +1,14 @@
-"""How hard Hypothesis tries: HYPOTHESIS_PROFILE is `quick`, `dev`, `ci` or `nightly`."""
+"""How hard Hypothesis tries (HYPOTHESIS_PROFILE), and what tests of all rooms need."""
 
 import os
+import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
+# HYPOTHESIS_PROFILE is `quick`, `dev`, `ci` or `nightly`.
 # No deadlines: they tell more about the machine than about the code.
 settings.register_profile("dev", settings.get_profile("default"), deadline=None)
 # For runs that ask whether the code works with another Python, and not whether it is right.
@@ -15,4 +20,17 @@ settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, p
 settings.register_profile(
     "nightly", settings.get_profile("dev"), max_examples=10_000, print_blob=True
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+_PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
+settings.load_profile(_PROFILE)
+if settings.get_profile(_PROFILE).derandomize:
+    # Hypothesis (6.170) also draws the constants of all our modules that are loaded by then: the
+    # examples would depend on the order of the tests, and change with each number in the code.
+    setattr(providers, "_get_local_constants", lambda: providers._local_constants)  # noqa: B010
+
+
+@pytest.fixture
+def sigint() -> Iterator[None]:
+    """Ctrl-C works, for child processes too, where a shell has started the tests with `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -96,20 +96,19 @@ def _pytest(arguments: Sequence[str], plugin: object) -> int:
 
 
 def _of_module(mutant: Mutant | None, tests: Sequence[str]) -> str | None:
-    words = ["mutants", "semantics"]
-    if mutant is not None:
-        words.append(mutant.source.module.rpartition(".")[2].partition("_")[0])
+    room = () if mutant is None else tuple(mutant.source.module.split(".")[1:-1])
 
     def is_likely(path: str) -> bool:
-        return any(word in Path(path).stem for word in words)
+        return Path(path).relative_to(_ROOT / "tests").parts[:-1] == room
 
     def run() -> str | None:
         os.environ["HYPOTHESIS_PROFILE"] = "mutation-few"
         if mutant is not None:
             sys.meta_path.insert(0, _Finder(mutant))
         noticing = _Noticing()
-        likely, others = filter(is_likely, tests), filterfalse(is_likely, tests)
-        for some in (likely, others):  # to collect the tests takes longer than to fail
+        likely, others = [*filter(is_likely, tests)], [*filterfalse(is_likely, tests)]
+        # To collect the tests takes longer than to fail.
+        for some in filter(None, (likely, others)):
             status = _pytest(["-x", *some], noticing)
             if status != 0:
                 return noticing.failed or f"pytest ended with status {status}"
