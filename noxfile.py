@@ -22,14 +22,39 @@ ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 PYTEST = ("python", "-m", "pytest", "-q", "-n", "auto")
-# What tries the servers of others, or looks at how examples shrink, takes its time, and says little
-# about our dependencies, or about the wheel.
+# These try servers and a browser, kill processes, or look for what Hypothesis finds. They take
+# their time, and say little about another Python, about our dependencies, or about the wheel.
 BUT_FOR_THE_SLOW = (
-    "--ignore=tests/test_docs_embedding.py",
-    "--ignore=tests/test_real_servers.py",
-    "--ignore=tests/test_sdk_suite.py",
-    "--ignore=tests/test_strategies_shrink.py",
+    "--ignore=tests/docs/test_embedding.py",
+    "--ignore=tests/integrations/openai_chatkit/test_killed_servers.py",
+    "--ignore=tests/integrations/openai_chatkit/test_misbehaving_stores.py",
+    "--ignore=tests/integrations/openai_chatkit/test_postgres.py",
+    "--ignore=tests/integrations/openai_chatkit/test_real_servers.py",
+    "--ignore=tests/integrations/openai_chatkit/test_sdk_suite.py",
+    "--ignore=tests/journal/test_crashes.py",
+    "--ignore=tests/journal/test_postgres.py",
+    "--ignore=tests/journal/test_redis.py",
+    "--ignore=tests/testing/checks",
+    "--ignore=tests/testing/conformance",
+    "--ignore=tests/testing/test_cancellation.py",
+    "--ignore=tests/testing/test_strategies.py",
+    "--ignore=tests/testing/test_strategies_shrink.py",
+    "--ignore=tests/view/test_live_in_browser.py",
+    "--ignore=tests/view/test_page_in_browser.py",
 )
+# What attrs, cattrs, msgspec and the libraries of the command line do for us.
+OF_THE_DEPENDENCIES = ("tests/core", "tests/logs", "tests/analysis", "tests/cli")
+# What a file that is missing from the wheel would break.
+OF_THE_WHEEL = (
+    "tests/analysis",
+    "tests/cli",
+    "tests/integrations",
+    "tests/journal",
+    "tests/testing",
+    "tests/view",
+)
+# The SDK's own suite is that of the release which pyproject.toml pins.
+OF_THE_SDK = ("tests/integrations", "tests/testing/test_cancellation.py")
 
 
 def _offer_pythons_of_pyenv() -> None:
@@ -73,9 +98,11 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests."""
+    """Run the tests: all on the oldest Python, those that are quick on the others."""
     session.install("-e", ".[dev]")
-    session.run(*PYTEST, *session.posargs)
+    # The oldest Python has them all; `nox -s tests-3.13 -- tests` runs them all on another.
+    selected = () if session.python == PYTHONS[0] else BUT_FOR_THE_SLOW
+    session.run(*PYTEST, *(session.posargs or selected))
 
 
 @nox.session(python=PYTHONS[0])
@@ -86,7 +113,7 @@ def lowest(session: nox.Session) -> None:
     allowed = PROJECT["project"]["dependencies"] + extras["cli"]
     oldest = [requirement.replace(">=", "==") for requirement in allowed]
     session.install("-e", ".[dev]", *oldest)
-    session.run(*PYTEST, *BUT_FOR_THE_SLOW, *session.posargs)
+    session.run(*PYTEST, *(session.posargs or (*OF_THE_DEPENDENCIES, *BUT_FOR_THE_SLOW)))
 
 
 @nox.session(python=PYTHONS[0])
@@ -94,8 +121,18 @@ def lowest(session: nox.Session) -> None:
 def chatkit(session: nox.Session, sdk: str) -> None:
     """Run the tests of the integration with the oldest and the newest release of the SDK."""
     session.install("-e", ".[dev]")
+    before = _version_of_the_sdk(session)
     session.install("--upgrade", sdk)
-    session.run(*PYTEST, "tests/test_chatkit_server.py", "tests/test_cancellation.py")
+    if _version_of_the_sdk(session) == before:
+        session.log(f"{before} is the release that all other sessions have")
+        return
+    ignored = [option for option in BUT_FOR_THE_SLOW if "/openai_chatkit/" in option]
+    session.run(*PYTEST, *(session.posargs or (*OF_THE_SDK, *ignored)))
+
+
+def _version_of_the_sdk(session: nox.Session) -> str:
+    code = "from importlib.metadata import version; print(version('openai-chatkit'))"
+    return str(session.run("python", "-c", code, silent=True)).strip()
 
 
 @nox.session
@@ -113,7 +150,7 @@ def wheel(session: nox.Session) -> None:
     # The working directory hides an installed package: so the tests go where no package is.
     shutil.copytree(ROOT, elsewhere, ignore=shutil.ignore_patterns(".*", "chatkit_reducer", "dist"))
     with session.chdir(elsewhere):
-        session.run(*PYTEST, *BUT_FOR_THE_SLOW, *session.posargs)
+        session.run(*PYTEST, *(session.posargs or (*OF_THE_WHEEL, *BUT_FOR_THE_SLOW)))
 
 
 @nox.session
@@ -129,7 +166,7 @@ def coverage(session: nox.Session) -> None:
     session.install("-e", ".[dev]", *_group("coverage"))
     session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
     session.run("coverage", "report")
-    core = "chatkit_reducer/*.py,chatkit_reducer/items/*.py"
+    core = "chatkit_reducer/core/**,chatkit_reducer/events.py"
     session.run("coverage", "report", f"--include={core}", "--fail-under=100")
 
 
@@ -142,8 +179,13 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Try each law with 100,000 new examples: hours. After `-- -m ''` all other properties, too."""
+    """Try each law with 100,000 new examples: hours. After `-- -m ''` all other properties, too.
+
+    Before that, each real server is killed in mid-answer 50 times.
+    """
     session.install("-e", ".[dev]")
+    killed = "tests/integrations/openai_chatkit/test_killed_servers.py"
+    session.run("python", "-m", "pytest", "-q", "-s", killed, env={"KILLED_SERVERS": "50"})
     for _ in range(10):
         session.run(*PYTEST, "-m", "law", *session.posargs, env={"HYPOTHESIS_PROFILE": "nightly"})
 

@@ -15,7 +15,7 @@ _TITLES = ("", "measured", "gate", "goal", "")
 
 
 def main() -> int:
-    """Runs what was asked for, prints the table."""
+    """Run the benchmarks that were asked for, and print the table"""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("group", nargs="*", help=f"of {', '.join(CASES)}; all if left out")
     parser.add_argument("--rounds", type=int, default=15, help="how often each case runs (15)")
@@ -37,7 +37,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     if verdict == "ok" and row.goal is not None and row.value <= row.goal:
         verdict = "ok, goal reached"
     numbers = [_number(row.value, row.unit), _number(row.gate), _number(row.goal)]
-    return (row.name, *numbers, verdict)
+    return (row.name, *numbers, f"{verdict}  {row.note}".rstrip())
 
 
 def _number(value: float | None, unit: str = "") -> str:
@@ -50,7 +50,7 @@ def _number(value: float | None, unit: str = "") -> str:
 
 
 def _print(cells: tuple[str, ...]) -> None:
-    print("{:<46} {:>16} {:>8} {:>8}  {}".format(*cells).rstrip(), flush=True)
+    print("{:<58} {:>10} {:>8} {:>8}  {}".format(*cells).rstrip(), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 The server of the official SDK and `ReducerChatKitServer` give the same scripted answer, with the
 same store, whose writes suspend. Each is stopped at each of its suspension points, in every way,
-and then its store is compared with what the client had received, and what the policy makes of it.
+and then its store is compared with the settlement that the policy gives for the events that the
+client had received.
 
 When not to believe it: it counts points, not people. How often a real exchange is cut at a point
 depends on how long it waits there, and a fast store waits less.
@@ -17,8 +18,8 @@ import time
 import warnings
 from typing import Any
 
+from chatkit_reducer.core.policy.table import Policy
 from chatkit_reducer.policies import PRESETS
-from chatkit_reducer.policy import Policy
 from chatkit_reducer.testing.cancellation import FindingKind, Report, Way, cancel_everywhere
 
 with warnings.catch_warnings():
@@ -66,7 +67,7 @@ def _row(report: Report, way: Way) -> str:
 
 
 def main() -> int:
-    """Cancels both servers everywhere and prints the table; 1 if the second one loses anything."""
+    """Cancel both servers everywhere and print the table; return 1 if the second loses anything."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cancellation", description=__doc__)
     parser.add_argument("--policy", choices=PRESETS, default="sdk", help="what should survive")
     options = parser.parse_args()

@@ -1,9 +1,10 @@
-"""What is measured: each function takes the logs and gives rows of the table."""
+"""The measured cases: each function takes the logs and gives rows of the table."""
 
 from __future__ import annotations
 
 import io
 import json
+import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -12,11 +13,17 @@ from typing import Any
 import attrs
 import msgspec
 
+from benchmarks.browsing import browser_rows
+from benchmarks.delivering import delivery_rows
+from benchmarks.growth import growth_rows
 from benchmarks.logs import long_log, mixed_log, rewritten
 from benchmarks.measuring import measure
 from benchmarks.sweeping import sweep_rows
-from chatkit_reducer import ThreadState, decode, reduce, replay
+from benchmarks.viewing import view_rows
+from chatkit_reducer import ThreadState, decode, fold, policies, reduce, replay, settle
+from chatkit_reducer.core.policy import table as policy
 from chatkit_reducer.events import Event, KnownEvent
+from chatkit_reducer.testing import examples
 
 __all__ = ["CASES", "Row"]
 
@@ -25,13 +32,14 @@ _AT_ONCE = 65536
 
 @attrs.frozen
 class Row:
-    """One line of the table: a ratio, what it must not pass, and what it should reach."""
+    """One line of the table: a ratio, its limit, and the target."""
 
     name: str
     value: float
     gate: float | None = None
     goal: float | None = None
     unit: str = ""
+    note: str = ""
 
     @property
     def holds(self) -> bool:
@@ -40,7 +48,7 @@ class Row:
 
 
 def limit(log: bytes) -> int:
-    """The limit: typed decoding of the lines and nothing else, 64 KB at a time, nothing kept.
+    """Decode the lines and do nothing else, 64 KB at a time, with nothing kept: the limit.
 
     msgspec's `decode_lines` on events that the garbage collector does not see. It takes the bytes
     from a file in memory, and cuts them at a newline, as any reader of logs must.
@@ -56,19 +64,19 @@ def limit(log: bytes) -> int:
 
 
 def replayed(log: bytes) -> Callable[[], ThreadState]:
-    """Replay of a log in memory."""
+    """Return the replay of a log in memory."""
     return lambda: replay(io.BytesIO(log))
 
 
 def one_by_one(events: Iterable[Event], state: ThreadState) -> ThreadState:
-    """What people write who do not use `fold`."""
+    """Reduce event by event, as it is written without `fold`."""
     for event in events:
         state = reduce(state, event)
     return state
 
 
 def replay_rows(rounds: int) -> Iterator[Row]:
-    """Bytes to state, against decoding alone."""
+    """Measure bytes to state, against decoding alone."""
     logs = {"long 1k": long_log(1_000), "long 10k": long_log(10_000)}
     logs |= {"long 100k": long_log(100_000), "mixed": mixed_log()}
     cases: dict[str, Callable[[], object]] = {}
@@ -105,7 +113,7 @@ def _repeats(log: bytes) -> int:
 
 
 def _repeated(case: Callable[[], object], log: bytes) -> Callable[[], object]:
-    """Short logs several times over: a clock tick must not decide."""
+    """Return a case that takes short logs several times: a clock tick must not decide."""
 
     def repeated() -> None:
         for _ in range(_repeats(log)):
@@ -115,7 +123,7 @@ def _repeated(case: Callable[[], object], log: bytes) -> Callable[[], object]:
 
 
 def reduce_rows(rounds: int) -> Iterator[Row]:
-    """One pure `reduce` of a text delta, against the decoding of one event, and against history."""
+    """Measure one pure `reduce` of a text delta, against decoding an event, and against history."""
     log = long_log(20_000)
     events = [decode(line) for line in log.splitlines()]
     message: Any = decode(log.split(b"\n", 1)[0])
@@ -132,6 +140,89 @@ def reduce_rows(rounds: int) -> Iterator[Row]:
     )
     yield Row("reduce of a text delta / limit per event", times.ratio("reduce", "limit"), 3.0, 1.25)
     yield Row("reduce, 10,000 stored items / one", times.ratio("many", "few"), 1.2, 1.0)
+    times = measure({"few": _leaves_updated(100), "many": _leaves_updated(10_000)}, rounds)
+    yield Row("reduce of a leaf, 10,000 in the widget / 100", times.ratio("many", "few"), 3.0, 1.5)
+
+
+def _leaves_updated(leaves: int) -> Callable[[], object]:
+    """Return a fold, event by event, of 100 updates of leaves in a widget of so many."""
+    components = [{"type": "Text", "id": f"t{i}", "value": ""} for i in range(leaves)]
+    begun = examples.added(examples.widget("g", {"type": "Col", "children": components}))
+    # The first update makes the index of the components.
+    first, *updates = [
+        examples.component_updated("g", f"t{i}", {**components[i], "value": "x"})
+        for i in range(0, leaves, leaves // 100)
+    ]
+    state = reduce(fold([begun]), first)
+    return lambda: one_by_one(updates, state)
+
+
+def settled_often(stored: int) -> Callable[[], object]:
+    """Return settlements of one pending item in a thread with so many stored ones.
+
+    Each has a state of its own, without caches, one event behind the delivered one, as in a server.
+    """
+    begun = [decode(line) for line in long_log(4).splitlines()[:3]]
+    message: Any = begun[0]
+    thread = ThreadState.from_items([{**message.item, "id": f"old_{i}"} for i in range(stored)])
+    delivered = one_by_one(begun, thread)
+
+    def repeated() -> None:
+        for _ in range(200):
+            state = reduce(delivered, begun[-1])
+            marker: Any = {"marker_id": "hidden", "marker_time": "2026-01-01T12:00:00"}
+            settlement = settle(
+                state, policy=policies.KEEP, cause="cancelled", delivered=delivered, **marker
+            )
+            assert len(settlement.writes) == 2
+
+    return repeated
+
+
+def settle_rows(rounds: int) -> Iterator[Row]:
+    """Measure a settlement in a long thread."""
+    times = measure({"few": settled_often(1_000), "many": settled_often(10_000)}, rounds)
+    ratio = times.ratio("many", "few")
+    yield Row("settle of one pending item, 10,000 stored / 1,000", ratio, 1.3, 1.0)
+
+
+def policy_rows(rounds: int) -> Iterator[Row]:
+    """Measure a long policy table: ten times as many rows, about types and about ids."""
+    for name in ("item", "id"):
+        times = measure(
+            {
+                "few": partial(_policy_of, 300, name),
+                "many": partial(_policy_of, 3_000, name),
+                "settle few": _settled_by(_policy_of(100, name)),
+                "settle many": _settled_by(_policy_of(1_000, name)),
+            },
+            rounds,
+        )
+        ratio = times.ratio("many", "few")
+        yield Row(f"a policy of 3,000 rows / of 300, by {name}", ratio, 15.0, 11.0)
+        ratio = times.ratio("settle many", "settle few")
+        yield Row(f"settle, a policy of 1,000 rows / of 100, by {name}", ratio, 1.3, 1.0)
+
+
+def _policy_of(count: int, name: str) -> policy.Policy:
+    rows = [
+        policy.Row(**{name: f"a_{i:05}"}, decision="persist", reason="It stays.")
+        for i in range(count)
+    ]
+    last = policy.Row(decision="discard", reason="The rest goes.")
+    return policy.Policy(name="long", rows=[*rows, last])
+
+
+def _settled_by(table: policy.Policy) -> Callable[[], object]:
+    """Return settlements of one pending item, which none but the last row is about."""
+    state = fold([examples.added(examples.message("m", "x"))])
+
+    def repeated() -> None:
+        for _ in range(200):
+            settlement = settle(state, policy=table, cause="cancelled", delivered=ThreadState())
+            assert settlement.writes == ()
+
+    return repeated
 
 
 def sdk_rows(rounds: int) -> Iterator[Row]:
@@ -149,7 +240,7 @@ def sdk_rows(rounds: int) -> Iterator[Row]:
 
 
 def memory_rows(rounds: int) -> Iterator[Row]:
-    """What a kept state costs, and what a longer log costs."""
+    """Measure the memory of kept states and of longer logs."""
     events = [decode(line) for line in long_log(10_000).splitlines()]
     kept = [ThreadState()]
     tracemalloc.start()
@@ -163,7 +254,7 @@ def memory_rows(rounds: int) -> Iterator[Row]:
 
 
 def _same_size(copies: int) -> bytes:
-    """Answers that end and are removed again: however many, the state at the end is the same."""
+    """Return answers that end and are removed: for any number, the last state is the same."""
     answer = long_log(20_000)
     removed = {"type": "thread.item.removed", "item_id": "msg_0123456789abcdef"}
     return (answer + json.dumps(removed).encode() + b"\n") * copies
@@ -179,20 +270,37 @@ def _peak(log: bytes) -> int:
 
 
 def server_rows(rounds: int) -> Iterator[Row]:
-    """What supervision adds to one event of a server of the SDK."""
-    from benchmarks.serving import bare, supervised
+    """Measure the time that supervision, and a journal, add to one event of a server of the SDK."""
+    from benchmarks.serving import bare, journaled, supervised, written
 
-    times = measure({"bare": bare(), "supervised": supervised()}, rounds)
+    with tempfile.TemporaryDirectory() as place:
+        cases = {
+            "bare": bare(),
+            "supervised": supervised(),
+            "journaled": journaled(place),
+            "written": written(place),
+        }
+        times = measure(cases, rounds)
     ratio = times.ratio("supervised", "bare")
     yield Row("an event of ReducerChatKitServer / of ChatKitServer", ratio, 1.15, 1.05)
+    ratio = times.ratio("journaled", "bare")
+    yield Row("the same with a FileJournal / of ChatKitServer", ratio, 1.8, 1.15)
+    ratio = times.ratio("written", "bare")
+    yield Row("a plain write() of its record / of ChatKitServer", ratio)
 
 
 CASES: dict[str, Callable[[int], Iterator[Row]]] = {
     "replay": replay_rows,
     "reduce": reduce_rows,
+    "settle": settle_rows,
+    "policy": policy_rows,
     "memory": memory_rows,
     "sweep": sweep_rows,
+    "view": view_rows,
+    "view-browser": browser_rows,
     "sdk": sdk_rows,
     "server": server_rows,
+    "growth": growth_rows,
+    "delivery": delivery_rows,
 }
 """Every group of rows by name."""

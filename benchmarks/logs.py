@@ -1,4 +1,4 @@
-"""The two logs that everything is measured on, made here so that everybody has the same ones."""
+"""The two logs that everything is measured on, made here so that they are always the same."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _update(item_id: str, kind: str, **update: Any) -> bytes:
 
 
 def long_log(deltas: int) -> bytes:
-    """One message of that many text deltas, some 170 bytes a line, never done."""
+    """Return one message of that many text deltas, some 170 bytes a line, never done."""
     message = _item("assistant_message", "msg_0123456789abcdef", "thr_1", content=[])
     added = _line(type="thread.item.added", item=message)
     kind = "assistant_message.content_part.text_delta"
@@ -40,7 +40,7 @@ def long_log(deltas: int) -> bytes:
 
 
 def mixed_log(threads: int = THREADS) -> bytes:
-    """Threads of everything: a user message, a workflow, an answer with citations, a widget."""
+    """Return threads of every kind: a user message, a workflow, citations, a widget."""
     return b"".join(line for number in range(threads) for line in _thread(number))
 
 
@@ -144,5 +144,5 @@ def _widget(item_id: str, thread: str) -> Iterator[bytes]:
 
 
 def rewritten(log: bytes, prefix: bytes, suffix: bytes) -> bytes:
-    """A log of JSON lines with something before and after each line, as for server-sent events."""
+    """Return a log of JSON lines with a text before and after each line."""
     return b"".join(prefix + line + suffix for line in log.split(b"\n") if line)

@@ -21,17 +21,17 @@ class Timings:
         self._rounds = rounds
 
     def seconds(self, case: str) -> float:
-        """The median time of a case."""
+        """Return the median time of a case."""
         return statistics.median(self._rounds[case])
 
     def ratio(self, case: str, limit: str) -> float:
-        """How many times as long a case takes as another, as the median over the rounds."""
+        """Return how many times as long a case takes as another, as the median over the rounds."""
         pairs = zip(self._rounds[case], self._rounds[limit], strict=True)
         return statistics.median([one / other for one, other in pairs])
 
 
 def measure(cases: Mapping[str, Callable[[], object]], rounds: int) -> Timings:
-    """Runs all cases in turn, `rounds` times, and once before without counting."""
+    """Run all cases in turn, `rounds` times, and once before without counting."""
     times: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(rounds + 1):
         for name, case in cases.items():

@@ -14,14 +14,14 @@ __all__ = ["decode_and_fold"]
 
 class _Server(ChatKitServer[Any]):
     def __init__(self) -> None:
-        """No store: nothing here reads or writes one."""
+        """Have no store: nothing here reads or writes one."""
 
     def respond(self, *_: Any) -> AsyncIterator[ThreadStreamEvent]:
         raise NotImplementedError
 
 
 def decode_and_fold(log: bytes) -> int:
-    """What `ChatKitServer._process_events` does with each event, less the store and the sending."""
+    """Do as `ChatKitServer._process_events` with each event, less the store and the sending."""
     adapter: TypeAdapter[Any] = TypeAdapter(ThreadStreamEvent)
     server, pending = _Server(), {}
     for line in log.splitlines():
@@ -29,5 +29,5 @@ def decode_and_fold(log: bytes) -> int:
         if isinstance(event, ThreadItemAddedEvent):
             pending[event.item.id] = event.item.model_copy(deep=True)
         elif isinstance(event, ThreadItemUpdatedEvent):
-            server._update_pending_items(pending, event)
+            server._update_pending_items(pending, event)  # noqa: SLF001  # a method of the SDK
     return len(pending)

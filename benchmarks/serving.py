@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from chatkit.server import ChatKitServer
@@ -20,8 +22,9 @@ from chatkit.types import (
 )
 
 from chatkit_reducer.integrations.openai_chatkit import ReducerChatKitServer
+from chatkit_reducer.journal import FileJournal
 
-__all__ = ["EVENTS", "bare", "supervised"]
+__all__ = ["EVENTS", "bare", "journaled", "supervised", "written"]
 
 EVENTS = 5_000
 """How many events a response has."""
@@ -43,7 +46,7 @@ _REQUEST = json.dumps(
 
 
 class _Nowhere(Store[Any]):
-    """A store that keeps nothing and takes no time: what is measured is the server."""
+    """A store that keeps nothing and takes no time: only the server is measured."""
 
     async def load_thread(self, thread_id: str, context: Any) -> ThreadMetadata:
         return ThreadMetadata(id=thread_id, created_at=_AT)
@@ -82,10 +85,30 @@ def _served(server: ChatKitServer[Any]) -> Callable[[], None]:
 
 
 def bare() -> Callable[[], None]:
-    """One response of the SDK's own server, from the request to the last byte."""
+    """Return one response of the SDK's own server, from the request to the last byte."""
     return _served(_Bare(_Nowhere()))
 
 
 def supervised() -> Callable[[], None]:
-    """The same with `ReducerChatKitServer`."""
+    """Return the same with `ReducerChatKitServer`."""
     return _served(_Supervised(_Nowhere()))
+
+
+def journaled(directory: str) -> Callable[[], None]:
+    """Return the same with a journal in files, too."""
+    return _served(_Supervised(_Nowhere(), journal=FileJournal(directory)))
+
+
+def written(directory: str) -> Callable[[], None]:
+    """Return as many plain writes of a record to a file: no journal of files can cost less."""
+    record = b'{"seq":4321,"time":1764430000.123,"event":{"type":"thread.item.updated","item_id":'
+    record += b'"msg_1","update":{"type":"assistant_message.content_part.text_delta",'
+    record += b'"content_index":0,"delta":" 4321"}}}\n'
+
+    def write() -> None:
+        descriptor = os.open(Path(directory) / "plain", os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
+        for _ in range(EVENTS):
+            os.write(descriptor, record)
+        os.close(descriptor)
+
+    return write

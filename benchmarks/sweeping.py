@@ -1,4 +1,4 @@
-"""What it costs to stop a log at each of its events, against one replay of it."""
+"""The cost of a stop at each event of a log, against one replay of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from benchmarks.logs import long_log, mixed_log
 from benchmarks.measuring import measure
 from chatkit_reducer import Cause, replay
+from chatkit_reducer.analysis import StopPoint, sweep
 from chatkit_reducer.logs import read
 from chatkit_reducer.policies import PRESETS
-from chatkit_reducer.sweep import Stop, sweep
 
 if TYPE_CHECKING:
     from benchmarks.cases import Row
@@ -22,8 +22,8 @@ __all__ = ["sweep_rows"]
 _GATE, _GOAL = 10, 3
 
 
-def stops_of(log: bytes) -> Iterator[Stop]:
-    """The stops of a log in memory, for all presets."""
+def stops_of(log: bytes) -> Iterator[StopPoint]:
+    """Return the stops of a log in memory, for all presets."""
     return sweep(read(io.BytesIO(log)), PRESETS.values(), Cause.CANCELLED)
 
 
@@ -32,7 +32,7 @@ def _swept(log: bytes) -> Callable[[], object]:
 
 
 def _looked_at(log: bytes) -> Callable[[], object]:
-    """A sweep of which every figure is read, of every policy at every stop."""
+    """Run a sweep, and read every figure of it, of every policy at every stop."""
     return lambda: deque(((stop.seen, stop.fates) for stop in stops_of(log)), maxlen=0)
 
 
@@ -41,7 +41,7 @@ def _replayed(log: bytes) -> Callable[[], object]:
 
 
 def _repeated(case: Callable[[], object], log: bytes) -> Callable[[], object]:
-    """The case as often as makes some 100,000 events."""
+    """Repeat the case as often as makes some 100,000 events."""
 
     def repeated() -> None:
         for _ in range(max(1, round(100_000 / log.count(b"\n")))):
@@ -51,7 +51,7 @@ def _repeated(case: Callable[[], object], log: bytes) -> Callable[[], object]:
 
 
 def sweep_rows(rounds: int) -> Iterator[Row]:
-    """Bytes to the stops at every event, for three policies, against bytes to one state."""
+    """Measure bytes to the stops at every event, for three policies, against bytes to one state."""
     from benchmarks.cases import Row  # which names this function in its table
 
     logs = {"long 10k": long_log(10_000), "long 100k": long_log(100_000), "mixed": mixed_log()}

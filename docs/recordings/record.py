@@ -1,4 +1,4 @@
-"""Record what the real `openai-chatkit` server sends, and what its store holds afterwards.
+"""Record the responses of the real `openai-chatkit` server, and its store after each of them.
 
     python docs/recordings/record.py [--only NAME] [OUT_DIR]
 
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def record(scenario: Scenario, out_dir: Path) -> str:
-    """Record one scenario, write its files, and say in a line what was recorded."""
+    """Record one scenario and write its files; return a line about them."""
     store = MemoryStore(write_delay=scenario.write_delay)
     server = RecordedServer(store)
     *earlier, last = scenario.turns
@@ -50,7 +50,7 @@ def record(scenario: Scenario, out_dir: Path) -> str:
             _write(out_dir / f"{scenario.name}.before.json", store.snapshot(THREAD_ID))
         server.responder = last.responder
         body = send(port, last.request, scenario.stop)
-    # The server has ended, and with it whatever it did about a client that left.
+    # The server has ended, and so has its reaction to a client that left.
     (out_dir / f"{scenario.name}.sse").write_bytes(body)
     _write(out_dir / f"{scenario.name}.store.json", store.snapshot(THREAD_ID))
     events = body.count(b"\n\n")
@@ -67,7 +67,7 @@ def _arguments() -> argparse.Namespace:
 def _fix_the_order_of_sets() -> None:
     """Start again with a fixed hash seed.
 
-    The SDK removes what a guardrail rejected in the order of a set.
+    The SDK removes the items that a guardrail rejected, in the order of a set.
     """
     if os.environ.get("PYTHONHASHSEED") != "0":
         os.execve(
