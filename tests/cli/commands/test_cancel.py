@@ -305,8 +305,8 @@ def test_the_last_line_is_the_command_that_shows_the_place(tmp_path: Path) -> No
     log.write_bytes(LOG)
     options = ["--policy", "keep", "--cause", "failed"]
 
-    *_, whole = shown(log, columns=300).splitlines()
-    *_, last = shown(log, "--at", "3", *options, columns=300).splitlines()
+    *_, whole = shown(log, columns=2_000).splitlines()
+    *_, last = shown(log, "--at", "3", *options, columns=2_000).splitlines()
 
     assert whole == f"see it: chatkit-reducer view {log} --at 6 --policy sdk"
     assert last == f"see it: chatkit-reducer view {log} --at 3 {' '.join(options)}"

@@ -678,7 +678,7 @@ def test_the_last_line_is_the_command_that_shows_the_first_finding(tmp_path: Pat
     log.write_bytes(b"{]\n" + events)
     stored.write_text("[]")
 
-    *_, last = run(log, "--stored", stored, columns=300).stdout.splitlines()
+    *_, last = run(log, "--stored", stored, columns=2_000).stdout.splitlines()
 
     assert last == f"see it: chatkit-reducer view {log} --at 3 --stored '{stored}'"
 

@@ -339,7 +339,7 @@ def test_the_command_says_how_the_stream_ended_and_what_was_stored(tmp_path: Pat
     stored.write_text(json.dumps(OLD))
     log.write_bytes(CONTINUED)
 
-    output = shown(log, "--cause", "failed", "--stored", stored, "--policy", "drop", columns=300)
+    output = shown(log, "--cause", "failed", "--stored", stored, "--policy", "drop", columns=2_000)
 
     assert (
         f"chatkit-reducer cancel {log} --at 3 --policy drop --cause failed --stored '{stored}'\n"
@@ -352,7 +352,7 @@ def test_the_last_command_shows_the_worst_stop(tmp_path: Path) -> None:
     log.write_bytes(CONTINUED)
     options = ["--policy", "keep", "--policy", "drop", "--cause", "failed", "--stored", str(stored)]
 
-    *_, last = shown(log, *options, columns=300).splitlines()
+    *_, last = shown(log, *options, columns=2_000).splitlines()
 
     assert last == f"see it: chatkit-reducer view {log} --at 3 {' '.join(options)}"
 
