@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
-import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -270,23 +270,26 @@ def _peak(log: bytes) -> int:
 
 
 def server_rows(rounds: int) -> Iterator[Row]:
-    """Measure the time that supervision, and a journal, add to one event of a server of the SDK."""
-    from benchmarks.serving import bare, journaled, supervised, written
+    """Measure the time that supervision adds to one event of a server of the SDK."""
+    from benchmarks.serving import bare, supervised
 
-    with tempfile.TemporaryDirectory() as place:
-        cases = {
-            "bare": bare(),
-            "supervised": supervised(),
-            "journaled": journaled(place),
-            "written": written(place),
-        }
-        times = measure(cases, rounds)
+    with asyncio.Runner() as runner:
+        times = measure({"bare": bare(runner), "supervised": supervised(runner)}, rounds)
     ratio = times.ratio("supervised", "bare")
     yield Row("an event of ReducerChatKitServer / of ChatKitServer", ratio, 1.15, 1.05)
-    ratio = times.ratio("journaled", "bare")
-    yield Row("the same with a FileJournal / of ChatKitServer", ratio, 1.8, 1.15)
-    ratio = times.ratio("written", "bare")
-    yield Row("a plain write() of its record / of ChatKitServer", ratio)
+
+
+def journal_rows(rounds: int) -> Iterator[Row]:
+    """Measure what a journal costs: an event, a strict append, and a catching up."""
+    from benchmarks.journaling import append_times, catching_up, server_ratios
+
+    limits = {"FileJournal": (1.8, 1.15), "PostgresJournal": (2.2, 1.3), "RedisJournal": (1.9, 1.3)}
+    for name, ratio in server_ratios(rounds).items():
+        gate, goal = limits.get(name, (None, None))
+        yield Row(f"an event with {name} / of ChatKitServer", ratio, gate, goal)
+    for name, microseconds in append_times().items():
+        yield Row(f"a strict append to {name}, 50 streams", microseconds, 60, 60, "us")
+    yield Row("an event that follow catches up with, files", catching_up(), 4, 2, "us")
 
 
 CASES: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -300,6 +303,7 @@ CASES: dict[str, Callable[[int], Iterator[Row]]] = {
     "view-browser": browser_rows,
     "sdk": sdk_rows,
     "server": server_rows,
+    "journal": journal_rows,
     "growth": growth_rows,
     "delivery": delivery_rows,
 }

@@ -1,105 +1,126 @@
-"""`python -m benchmarks.journaling`: the cost of an event that is appended to a journal.
+"""What a journal costs: an event of a server, an append when many streams run, and a catching up.
 
-One stream flat out, and fifty at once, each with a structural record now and then. The yardstick is
-a plain `write()` of the same record to a file. Servers are started on free ports of this machine.
-
-When not to believe it: the server shares the cores with its client here, and a network would add
+When not to believe it: the database shares the cores with its client here, and a network would add
 its trip to each strict append. A row with a lag says nothing about the time at which a record is
-durable. Compare rows of one run only.
+durable. Servers are started on free ports of this machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import os
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from redis.asyncio import Redis
 
-from chatkit_reducer.journal.postgres import PostgresJournal
+from benchmarks.measuring import measure
+from benchmarks.serving import bare, journaled, written
+from chatkit_reducer.journal import FileJournal, PostgresJournal, RedisJournal
+from chatkit_reducer.journal.follow import follow
 from chatkit_reducer.journal.protocol import Header, Journal
-from chatkit_reducer.journal.redis import RedisJournal
 from tests.journal.servers import running_postgres, running_redis
 
+__all__ = ["append_times", "catching_up", "server_ratios"]
+
 _DELTA = (
-    b'{"seq":17,"time":1764430000.123,"event":{"type":"thread.item.updated","item_id":"msg_1","update"'
+    b'{"seq":%d,"time":1764430000.123,"event":{"type":"thread.item.updated","item_id":"msg_1","update"'
     b':{"type":"assistant_message.content_part.text_delta","content_index":0,"delta":" moon"}}}'
 )
 _ADDED = (
-    b'{"seq":1,"time":1764430000.123,"event":{"type":"thread.item.added","item":{"id":"msg_1"}}}'
+    b'{"seq":%d,"time":1764430000.123,"event":{"type":"thread.item.added","item":{"id":"msg_1",'
+    b'"thread_id":"thr_1","created_at":"2026-01-01T00:00:00","type":"assistant_message","content":'
+    b"[]}}}"
 )
-_EVERY = 100
-"""Every so many records one is structural."""
+_LAG = 0.05
+_STREAMS = 50
+_EVENTS = 200
+"""How many events each of the streams has; the last of a hundred is structural."""
+_MISSED = 200_000
 
-Opened = AbstractAsyncContextManager[Journal]
-
-
-def main() -> None:
-    """Print a row for each journal."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.journaling", description=__doc__)
-    parser.add_argument("--events", type=int, default=2_000, help="how many a stream (2,000)")
-    parser.add_argument("--streams", type=int, default=50, help="how many at once (50)")
-    options = parser.parse_args()
-    print(f"{'us an event, wall / cpu':<32}{'1 stream':>18}{f'{options.streams} streams':>18}")
-    _print("write() to a file", [_write_to_a_file(options.events)])
-    with running_postgres() as postgres, running_redis("--appendonly", "yes") as redis:
-        for name, opened in _journals(postgres.conninfo, redis.port).items():
-            one = asyncio.run(_measured(opened, 1, options.events))
-            many = asyncio.run(_measured(opened, options.streams, options.events // 10))
-            _print(name, [one, many])
+Opened = Callable[[], AbstractAsyncContextManager[Journal]]
 
 
-def _print(name: str, cells: list[tuple[float, float]]) -> None:
-    print(f"{name:<32}" + "".join(f"{f'{wall:.1f} / {cpu:.1f}':>18}" for wall, cpu in cells))
+def server_ratios(rounds: int) -> Mapping[str, float]:
+    """Return the time of an event with each journal, in that of the SDK's own server."""
+    with _all_journals(_LAG) as journals, asyncio.Runner() as runner:
+        cases = {name: journaled(runner, opened) for name, opened in journals.items()}
+        with tempfile.TemporaryDirectory() as place:
+            plain = {"bare": bare(runner), "write()": written(place)}
+            times = measure({**plain, **cases}, rounds)
+        return {name: times.ratio(name, "bare") for name in ("write()", *cases)}
 
 
-def _write_to_a_file(events: int) -> tuple[float, float]:
-    with tempfile.TemporaryFile(buffering=0) as file:
-        wall, cpu = time.perf_counter(), time.process_time()
-        for _ in range(events):
-            os.write(file.fileno(), _DELTA)
-        return _each(wall, cpu, events)
+def append_times() -> Mapping[str, float]:
+    """Return the microseconds of a strict append, where 50 streams run at once."""
+    with _all_journals(0) as journals:
+        return {name: asyncio.run(_appended(opened)) for name, opened in journals.items()}
 
 
-def _each(wall: float, cpu: float, events: int) -> tuple[float, float]:
-    """Microseconds an event, since then."""
-    scale = 1e6 / events
-    return (time.perf_counter() - wall) * scale, (time.process_time() - cpu) * scale
+async def _appended(opened: Opened) -> float:
+    async with opened() as journal:
+        responses = [await _begun(journal) for _ in range(_STREAMS)]
+        start = time.perf_counter()
+        await asyncio.gather(*(_append_one_by_one(journal, each) for each in responses))
+        return (time.perf_counter() - start) * 1e6 / (_STREAMS * _EVENTS)
 
 
-def _journals(conninfo: str, port: int) -> dict[str, Callable[[], Opened]]:
-    found: dict[str, Callable[[], Opened]] = {}
-    if (files := _file_journal()) is not None:
-        found["FileJournal"] = partial(_over_files, files)
-    for lag in 0, 0.05:
-        found[f"PostgresJournal, lag {lag:g}"] = partial(_over_postgres, conninfo, lag)
-        found[f"RedisJournal, lag {lag:g}"] = partial(_over_redis, port, lag)
-    return found
+async def _begun(journal: Journal) -> str:
+    response = uuid.uuid4().hex
+    await journal.begin(Header(response=response, thread="thr_1", started=datetime.now(UTC)))
+    return response
 
 
-def _file_journal() -> Any:
-    try:
-        from chatkit_reducer.journal import FileJournal  # type: ignore[attr-defined, unused-ignore]
-    except ImportError:
-        return None
-    return FileJournal
+async def _append_one_by_one(journal: Journal, response: str) -> None:
+    for at in range(_EVENTS):
+        await journal.append(response, at, [(_DELTA if at % 100 else _ADDED) % (at + 1)])
+
+
+def catching_up() -> float:
+    """Return the microseconds of an event that `follow` gives a client from files."""
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(_caught_up(FileJournal(folder)))
+
+
+async def _caught_up(journal: FileJournal) -> float:
+    response = await _begun(journal)
+    await journal.append(response, 0, [_ADDED % 1])
+    await journal.append(response, 1, [_DELTA % (at + 2) for at in range(_MISSED)])
+    times = [await _followed(journal, response) for _ in range(5)]
+    return min(times) * 1e6 / _MISSED
+
+
+async def _followed(journal: Journal, response: str) -> float:
+    start = time.perf_counter()
+    events = follow(journal, response, after=f"{response}:1")
+    for _ in range(_MISSED):
+        await anext(events)
+    return time.perf_counter() - start
+
+
+@contextmanager
+def _all_journals(lag: float) -> Iterator[dict[str, Opened]]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_postgres() as postgres,
+        running_redis("--appendonly", "yes") as redis,
+    ):
+        yield {
+            "FileJournal": partial(_over_files, folder),
+            "PostgresJournal": partial(_over_postgres, postgres.conninfo, lag),
+            "RedisJournal": partial(_over_redis, redis.port, lag),
+        }
 
 
 @asynccontextmanager
-async def _over_files(make: Any) -> AsyncIterator[Journal]:
-    with tempfile.TemporaryDirectory() as folder:
-        journal = make(Path(folder))
-        yield journal
-        await journal.aclose()
+async def _over_files(folder: str) -> AsyncIterator[Journal]:
+    journal = FileJournal(folder)
+    yield journal
+    await journal.aclose()
 
 
 @asynccontextmanager
@@ -116,25 +137,3 @@ async def _over_redis(port: int, lag: float) -> AsyncIterator[Journal]:
         journal = RedisJournal(client, lag=lag)
         yield journal
         await journal.aclose()
-
-
-async def _measured(opened: Callable[[], Opened], streams: int, events: int) -> tuple[float, float]:
-    async with opened() as journal:
-        responses = [uuid.uuid4().hex for _ in range(streams)]
-        for response in responses:
-            now = datetime.now(UTC)
-            await journal.begin(Header(response=response, thread="thr_1", started=now))
-        wall, cpu = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(_stream(journal, response, events) for response in responses))
-        return _each(wall, cpu, events * streams)
-
-
-async def _stream(journal: Journal, response: str, events: int) -> None:
-    """Append records; the last one is structural, so that all of them are written by then."""
-    for at in range(events):
-        is_structural = at % _EVERY == 0 or at == events - 1
-        await journal.append(response, at, [_ADDED if is_structural else _DELTA])
-
-
-if __name__ == "__main__":
-    main()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from chatkit.types import (
 )
 
 from chatkit_reducer.integrations.openai_chatkit import ReducerChatKitServer
-from chatkit_reducer.journal import FileJournal
+from chatkit_reducer.journal import Journal
 
 __all__ = ["EVENTS", "bare", "journaled", "supervised", "written"]
 
@@ -76,27 +77,31 @@ class _Supervised(_Answer, ReducerChatKitServer[Any]):
     pass
 
 
-def _served(server: ChatKitServer[Any]) -> Callable[[], None]:
-    async def serve() -> None:
-        async for _ in await server.process(_REQUEST, None):  # type: ignore[union-attr]  # a stream
-            pass
-
-    return lambda: asyncio.run(serve())
+def _served(runner: asyncio.Runner, server: ChatKitServer[Any]) -> Callable[[], None]:
+    return lambda: runner.run(_answered(server))
 
 
-def bare() -> Callable[[], None]:
+async def _answered(server: ChatKitServer[Any]) -> None:
+    async for _ in await server.process(_REQUEST, None):  # type: ignore[union-attr]  # a stream
+        pass
+
+
+def bare(runner: asyncio.Runner) -> Callable[[], None]:
     """Return one response of the SDK's own server, from the request to the last byte."""
-    return _served(_Bare(_Nowhere()))
+    return _served(runner, _Bare(_Nowhere()))
 
 
-def supervised() -> Callable[[], None]:
+def supervised(runner: asyncio.Runner) -> Callable[[], None]:
     """Return the same with `ReducerChatKitServer`."""
-    return _served(_Supervised(_Nowhere()))
+    return _served(runner, _Supervised(_Nowhere()))
 
 
-def journaled(directory: str) -> Callable[[], None]:
-    """Return the same with a journal in files, too."""
-    return _served(_Supervised(_Nowhere(), journal=FileJournal(directory)))
+def journaled(
+    runner: asyncio.Runner, opened: Callable[[], AbstractAsyncContextManager[Journal]]
+) -> Callable[[], None]:
+    """Return the same with a journal, too, which is opened once and stays open."""
+    journal = runner.run(opened().__aenter__())
+    return _served(runner, _Supervised(_Nowhere(), journal=journal))
 
 
 def written(directory: str) -> Callable[[], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import attrs
 import msgspec
@@ -44,12 +44,20 @@ class Records:
 
     __slots__ = ("closes", "lines", "may_lag")
 
-    def __init__(self, records: Iterable[bytes]) -> None:
-        self.lines = list(records)
-        types = [_type_of(line) for line in self.lines]
+    def __init__(self, records: Sequence[bytes]) -> None:
+        self.lines = records
+        if len(records) == 1 and b"\n" not in records[0]:  # as nearly always
+            of_one = _type_of(records[0])
+            self.may_lag = of_one in MAY_LAG
+            self.closes = of_one == CLOSED
+        else:
+            self._look_through(records)
+
+    def _look_through(self, records: Sequence[bytes]) -> None:
+        types = [_type_of(line) for line in records]
         self.may_lag = all(one in MAY_LAG for one in types)
         self.closes = CLOSED in types
-        if any(b"\n" in line for line in self.lines):
+        if any(b"\n" in line for line in records):
             raise ValueError("expected records without line breaks, got one with: split it")
         if CLOSED in types[:-1]:
             raise ValueError(

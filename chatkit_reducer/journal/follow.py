@@ -15,12 +15,12 @@ from chatkit_reducer.journal.reading import read_whole, reader
 from chatkit_reducer.journal.records import (
     CLOSED,
     LEFT,
+    OWN,
     RETURNED,
     SETTLED,
     Entry,
     decode_record,
     is_abandoned,
-    is_own,
     settlement_of,
 )
 
@@ -76,15 +76,16 @@ async def follow(
     settlement: Settlement | None = None
     async with reader(journal, response, position) as records, aclosing(_counting(records)) as tail:
         async for place, entry in tail:
-            if entry.type == SETTLED:
+            kind = entry.type
+            if kind == SETTLED:
                 settlement = settlement_of(entry)
-            elif entry.type == CLOSED:
+            elif kind == CLOSED:
                 _require_whole(response, abandoned=is_abandoned(entry))
                 settlement = settlement or await _settlement_of(journal, response)
                 events = () if settlement is None else settlement.events
                 for number, event in enumerate(events[seen:], seen + 1):
                     yield f"{response}:{place}.{number}", event
-            elif not (entry.base or is_own(entry.event) or isinstance(entry.event, Unreadable)):
+            elif not (entry.base or kind.startswith(OWN) or isinstance(entry.event, Unreadable)):
                 yield f"{response}:{place}", entry.event
 
 
@@ -95,13 +96,14 @@ async def _counting(
     held: list[tuple[int, Entry]] | None = None
     async for place, record in records:
         entry = decode_record(record, place)
-        if entry.type == LEFT:
+        kind = entry.type
+        if kind == LEFT:
             held = []
-        elif entry.type == RETURNED:
+        elif kind == RETURNED:
             for pair in held or ():
                 yield pair
             held = None
-        elif held is None or is_own(entry.event):
+        elif held is None or kind.startswith(OWN):
             yield place, entry
         else:
             held.append((place, entry))

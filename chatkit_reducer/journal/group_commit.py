@@ -84,7 +84,8 @@ class GroupCommit:
         batch = self._continued(response, stream, new)
         if self._lag and new.may_lag:
             self._start_timer()
-            await self._wait_if_overdue(stream.waiting[0])
+            if self._is_overdue(stream.waiting[0]):  # the stream is held back until it is written
+                await self._hurry(stream.waiting[0])
         else:
             await self._hurry(batch)
 
@@ -128,10 +129,8 @@ class GroupCommit:
         self._queue.append(batch)
         return batch
 
-    async def _wait_if_overdue(self, oldest: Batch) -> None:
-        """Hold a stream back while records of it are older than the lag, and not written."""
-        if asyncio.get_running_loop().time() - oldest.created >= self._lag:
-            await self._hurry(oldest)
+    def _is_overdue(self, oldest: Batch) -> bool:
+        return asyncio.get_running_loop().time() - oldest.created >= self._lag
 
     async def _hurry(self, batch: Batch) -> None:
         batch.urgent = batch.awaited = True

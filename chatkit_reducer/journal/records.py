@@ -55,6 +55,7 @@ __all__ = [
     "CLOSED",
     "LEFT",
     "OPENED",
+    "OWN",
     "RETURNED",
     "SETTLED",
     "Entry",
@@ -78,6 +79,8 @@ __all__ = [
     "time_of",
 ]
 
+OWN = "journal."
+"""The types of the events of the journal itself begin so."""
 OPENED = "journal.opened"
 LEFT = "journal.left"
 RETURNED = "journal.returned"
@@ -240,7 +243,7 @@ def _expected(position: int) -> str:
 
 def is_own(event: Event | Unreadable) -> bool:
     """Whether an event is of a type that belongs to the journal, and not to a stream."""
-    return isinstance(event, UnknownEvent) and event.type.startswith("journal.")
+    return isinstance(event, UnknownEvent) and event.type.startswith(OWN)
 
 
 def is_closing(record: bytes) -> bool:
