@@ -168,6 +168,9 @@ def test_items_of_any_content(kind: str, fields: Json) -> None:
 
 @pytest.mark.parametrize("kind", [*COMPONENTS, "Poll"])
 @given(ODD)
+@example({"aspectRatio": 0.0078125})
+@example({"aspectRatio": 1e-5, "flex": 1e-5})
+@example({"aspectRatio": "1/99999"})
 def test_components_of_any_content(kind: str, fields: Json) -> None:
     tree = draw(widget("w", {**fields, "type": kind}))
     check_drawn(widget("w", {**fields, "type": kind}))
