@@ -12,12 +12,12 @@ when it enters a state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["first_half_at_end", "joined", "mended", "mended_delta", "mended_json", "mended_struct"]
+__all__ = ["first_half_at_end", "mended", "mended_delta", "mended_json", "mended_struct"]
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -38,11 +38,6 @@ def mended(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
-
-
-def joined(pieces: Iterable[str]) -> str:
-    """Return the text that these pieces of a growing text show."""
-    return mended("".join(pieces))
 
 
 def first_half_at_end(text: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from chatkit_reducer import Policy, Row, ThreadState, Write, fold, policies, settle
+from chatkit_reducer.core.described import described
 from chatkit_reducer.core.items import ITEM_TYPES, parse_item
 from chatkit_reducer.events import Event
 from chatkit_reducer.testing import strategies as chatkit
@@ -165,3 +166,10 @@ def assert_short(value: object) -> None:
     assert shown.startswith((type(value).__name__, f"<{type(value).__name__}"))
     assert len(shown) <= LONGEST
     assert shown.isprintable()
+
+
+def test_a_value_whose_fields_cannot_be_read_is_named() -> None:
+    def fields() -> dict[str, object]:
+        raise RuntimeError("not now")
+
+    assert described(Policy, fields) == "<type that cannot be described>"

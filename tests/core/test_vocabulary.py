@@ -16,9 +16,11 @@ from chatkit_reducer.events import (
     UPDATE_TYPES,
     Json,
     Notice,
+    Redelivered,
     ThreadItemUpdated,
     UnknownEvent,
     UnknownUpdate,
+    Unreadable,
     wire_type,
 )
 from chatkit_reducer.testing.examples import (
@@ -358,3 +360,10 @@ def test_fields_that_no_reducer_reads_may_hold_anything() -> None:
 
     assert state.items["x"].to_json() == bare
     assert state.anomalies == ()
+
+
+def test_what_came_again_and_what_cannot_be_read_has_a_name() -> None:
+    again = Redelivered(offset=0, line=1, reason="again", excerpt="", event=Notice("info", "x"))
+
+    assert wire_type(again) == "notice"
+    assert wire_type(Unreadable(0, 1, "torn", "")) == "unreadable"

@@ -90,10 +90,8 @@ class Part(ByContent, frozen=True, gc=False, eq=False):
         return "" if self.text is None else self.text.half
 
     def without_half(self) -> Part:
-        """Return this part without such a half; itself if it has none."""
-        if self.text is None or not self.half:
-            return self
-        return Part(self.json, self.text.without_half(), self.annotations)
+        """Return this part without such a half."""
+        return Part(self.json, self.text and self.text.without_half(), self.annotations)
 
     def extends(self, older: Part) -> bool:
         """Whether it shows all that another part shows: its text, and its citations in order."""

@@ -106,10 +106,9 @@ class Component(Struct, frozen=True, gc=False):
         return "" if self.text is None else self.text.half
 
     def without_half(self) -> Component:
-        """Return this component without such a half; itself if it has none."""
-        if self.text is None or not self.half:
-            return self
-        return Component(self.json, self.children, self.text.without_half(), self.finished)
+        """Return this component without such a half."""
+        text = self.text and self.text.without_half()
+        return Component(self.json, self.children, text, self.finished)
 
     def with_half(self) -> Component:
         """Return this component with such a half in its JSON; itself if it has none."""

@@ -293,3 +293,11 @@ def test_annotations_extend_an_item() -> None:
     anomalies: tuple[Anomaly, ...] = after.anomalies
     assert not anomalies
     assert after.items["m"].extends(before.items["m"])
+
+
+def test_a_task_that_is_no_object_extends_its_equal_alone() -> None:
+    odd = item("t", "task", task="search")
+
+    assert state_of(odd).extends(state_of(odd))
+    assert not state_of(odd).extends(state_of({**odd, "task": "other"}))
+    assert not state_of(odd).extends(state_of({**odd, "task": {"type": "custom"}}))

@@ -175,3 +175,14 @@ def test_a_sweep_counts_what_an_update_without_a_field_brings(stored: Sequence[s
     parted = [lacking("w", kind, component_id="t", delta=word) for word in ("ab", "cde")]
 
     assert stops([begun, *whole]) == stops([begun, *parted])
+
+
+@pytest.mark.parametrize("item", [x.message("m", "a"), x.workflow("m", "Plan")])
+def test_an_update_for_another_type_of_item_changes_nothing(item: Json) -> None:
+    before = [x.added(item)]
+    update = lacking("m", "widget.streaming_text.value_delta", component_id="t", delta="b")
+
+    state = folded(before, update)
+
+    assert state.items == fold(before).items
+    assert len(state.anomalies) == 1

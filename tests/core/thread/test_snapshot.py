@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatkit_reducer import ThreadState, fold, restore, settle, snapshot
@@ -204,6 +204,37 @@ def test_no_field_is_shared() -> None:
     before = on_paper(state)
     scribble_over(paper)
     assert on_paper(state) == on_paper(back) == before
+
+
+# --- the version before ---------------------------------------------------------------------------
+
+
+def of_version_1(paper: Json) -> Json:
+    """The same snapshot as the version before wrote it."""
+    old = deepcopy({**paper, "version": 1})
+    words = {"pending_over_base": "pending over a base", "pending": "pending, new"}
+    for entry in old["items"]:
+        entry["phase"] = words.get(entry["phase"], entry["phase"])
+    for anomaly in old["anomalies"]:
+        if anomaly["event"] == "stored_item":
+            anomaly["event"] = "stored item"
+    return old
+
+
+@given(STREAMS, st.lists(st.just(message("m", "a")) | st.just({"id": ""}), max_size=2))
+@example([added(message("n")), added(message("m"))], [message("m", "a"), {"id": ""}])
+def test_a_snapshot_of_version_1_is_read(events: list[Event], stored: list[Json]) -> None:
+    state = fold(events, ThreadState.from_items(stored))
+    back = restore(of_version_1(snapshot(state)))
+
+    assert on_paper(back) == on_paper(state)
+    assert snapshot(back) == snapshot(state)
+
+
+def test_an_event_that_has_the_name_of_a_stored_item_keeps_it() -> None:
+    state = fold([e.UnknownEvent({"type": "stored item"})])
+
+    assert restore({**snapshot(state), "version": 1}).anomalies == state.anomalies
 
 
 # --- damage ---------------------------------------------------------------------------------------
