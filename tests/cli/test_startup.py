@@ -13,6 +13,7 @@ import pytest
 
 import chatkit_reducer
 from chatkit_reducer import _startup
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize(
@@ -160,3 +161,11 @@ def test_the_version_costs_little_more_than_click() -> None:
 
 def test_the_version_is_that_of_the_distribution() -> None:
     assert metadata.version("chatkit-reducer") == chatkit_reducer.__version__
+
+
+def test_a_plain_log_loads_no_other_form() -> None:
+    log = str(ROOT / "docs" / "recordings" / "refusal.sse")
+    loaded = _loaded(f"import chatkit_reducer\nchatkit_reducer.replay({log!r})")
+
+    assert "chatkit_reducer.logs.formats.plain" in loaded
+    assert "chatkit_reducer.logs.formats._recognition" not in loaded

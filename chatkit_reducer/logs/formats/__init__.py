@@ -8,12 +8,11 @@
     mixed_lines  lines of any program: behind a prefix, in quotes, in a field of other JSON
 
 `recognise` finds out by looking at whole lines which one a log is. A plain log, server-sent events
-or JSON lines, is none of them: it goes straight to the decoder.
+or JSON lines, is none of them: it goes straight to the decoder, and loads no file of this folder
+but those that have no underscore.
 """
 
-from chatkit_reducer.logs.formats._recognition import recognise
-
-__all__ = ["TRIED", "recognise"]
+__all__ = ["TRIED"]
 
 TRIED = (
     "server-sent events, JSON lines, JSON arrays and objects, HAR, CSV, "

@@ -9,7 +9,7 @@ from msgspec import Struct
 from chatkit_reducer.logs._framing import Framing
 from chatkit_reducer.logs.formats._chunked import Dechunker, is_chunked
 from chatkit_reducer.logs.formats._encodings import LONGEST_MARK, Transcoder, encoding_of
-from chatkit_reducer.logs.formats._recognition import recognise
+from chatkit_reducer.logs.formats.plain import plain_form
 from chatkit_reducer.logs.formats.texts import Container
 
 __all__ = ["OpenedLog", "Opening"]
@@ -66,11 +66,16 @@ class Opening:
         if len(head) < len(_BOM) and not final:
             return None
         bare = head.removeprefix(_BOM)
-        form = self._framing or recognise(bare, final=final, limit=self._limit)
+        form = self._framing or plain_form(bare) or self._recognise(bare, final=final)
         if form is None:
             return None
         self._head.clear()
         return OpenedLog(form, bare, len(head) - len(bare))
+
+    def _recognise(self, head: bytes, *, final: bool) -> Framing | Container | None:
+        from chatkit_reducer.logs.formats._recognition import recognise  # which loads all forms
+
+        return recognise(head, final=final, limit=self._limit)
 
     def _is_bare(self, *, final: bool) -> bool:
         """Take off the layers around all of the log; return whether that is done."""
