@@ -88,7 +88,7 @@ def replay_rows(rounds: int) -> Iterator[Row]:
         enveloped = rewritten(log, b'{"seq":1,"thread":"t","event":', b"}\n")
         cases[f"envelope {name}"] = _repeated(replayed(enveloped), log)
     times = measure(cases, rounds)
-    gates = {"long 10k": (1.30, 1.10), "long 100k": (1.30, 1.10), "mixed": (1.40, 1.25)}
+    gates = {"long 10k": (1.30, 1.10), "long 100k": (1.20, 1.10), "mixed": (2.20, 1.75)}
     for name in logs:
         gate, goal = gates.get(name, (None, None))
         ratio = times.ratio(f"replay {name}", f"limit {name}")
@@ -230,8 +230,8 @@ def sdk_rows(rounds: int) -> Iterator[Row]:
     from benchmarks.sdk import decode_and_fold
 
     for name, log, gate, goal in (
-        ("long 100k", long_log(100_000), 1 / 100, 1 / 200),
-        ("mixed", mixed_log(), 1 / 40, 1 / 60),
+        ("long 100k", long_log(100_000), 1 / 40, 1 / 100),
+        ("mixed", mixed_log(), 1 / 15, 1 / 40),
     ):
         times = measure(
             {"sdk": partial(decode_and_fold, log), "replay": replayed(log)}, max(1, rounds // 5)
