@@ -23,6 +23,8 @@ __all__ = ["Browser", "Tab", "running_chromium"]
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _DEADLINE = 30.0
 """How long it may take to start, and to answer, in seconds."""
+_IS_UNPACKING = "document.getElementById('static')?.hidden === true"
+"""Whether a page of the viewer has begun to unpack its script, and does not run it yet."""
 
 _OPTIONS = (
     "--headless=new",
@@ -184,6 +186,8 @@ class Tab:
         self._browser.events.clear()
         if "loaderId" in self.call("Page.navigate", url=address):
             self._browser.wait_for(self._session, "Page.loadEventFired")
+            while self.evaluate(_IS_UNPACKING):
+                self.frame()
         else:  # it was there already, and its address has another end
             self.frame()
 

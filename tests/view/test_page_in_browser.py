@@ -379,6 +379,18 @@ def test_without_scripts_the_end_of_the_stream_is_shown(tab: Tab, widget: str) -
     assert tab.evaluate("document.getElementById('app').hidden")
 
 
+@pytest.mark.parametrize(
+    "fault", ["delete globalThis.DecompressionStream", "globalThis.atob = () => 'x'"]
+)
+def test_a_browser_that_cannot_unpack_the_script_shows_the_end_of_the_stream(
+    tab: Tab, widget: str, fault: str
+) -> None:
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=fault)
+    tab.open(widget)
+    assert "What people see at the end" in tab.evaluate("document.body.innerText")
+    assert tab.evaluate("document.getElementById('app').hidden")
+
+
 class _Strict(BaseHTTPRequestHandler):
     """Serves a page as Jenkins does by default."""
 

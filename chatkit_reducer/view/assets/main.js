@@ -2,7 +2,9 @@
 // Drawing all of it, and the hands on it.
 
 const columns = SIDES.map((side) => new Column(side));
-const FAR = 40, RESTING = 90; // a drag over so many steps draws the stores only when the hand rests for so many ms
+// A drag over so many steps, or of a page that takes so many milliseconds to draw, draws the stores only when the hand
+// rests for a while.
+const FAR = 40, SLOW = 6, RESTING = 90;
 
 // --- drawing -----------------------------------------------------------------------------------------------------
 
@@ -106,7 +108,7 @@ const showFindingsCount = () => {
   $("meta").replaceChildren(...facts.filter(Boolean).map((fact, i) => h("span", null, i ? "\u00a0\u00b7 " : "", h("bdi", null, fact))));
 };
 
-let waiting = null;
+let waiting = null, fullTime = 0; // the milliseconds of the last drawing of all columns
 const renderSoon = (options) => {
   if (waiting) {
     waiting.isLight &&= options.isLight;
@@ -114,9 +116,10 @@ const renderSoon = (options) => {
   }
   waiting = { ...options };
   requestAnimationFrame(() => {
-    const now = waiting;
+    const now = waiting, begun = performance.now();
     waiting = null;
     render(now);
+    if (!now.isLight) fullTime = performance.now() - begun;
   });
 };
 
@@ -131,10 +134,10 @@ const go = (step, options = {}) => {
 
 let resting = 0;
 const dragTo = (step) => {
-  const isFar = Math.abs(step - page.step) > FAR;
-  go(step, { isLight: isFar });
+  const isLight = Math.abs(step - page.step) > FAR || fullTime > SLOW;
+  go(step, { isLight });
   clearTimeout(resting);
-  if (isFar) resting = setTimeout(() => renderSoon({}), RESTING);
+  if (isLight) resting = setTimeout(() => renderSoon({}), RESTING);
 };
 
 const goByRow = (by) => {
