@@ -29,8 +29,10 @@ const policyOf = (side) => page.thread.data.policies[page[side]];
 
 const figuresOf = (policy) => {
   const key = `${policy} ${page.cause}`;
-  if (!page.figures.has(key)) page.figures.set(key, new Figures(page.thread, page.thread.data.policies[policy], page.cause));
-  return page.figures.get(key);
+  if (!page.figures.has(key)) page.figures.set(key, new Figures(page.thread.data.policies[policy], page.cause));
+  const figures = page.figures.get(key);
+  figures.extend(page.thread);
+  return figures;
 };
 
 const openThread = (number) => {

@@ -13,7 +13,7 @@ class Axis {
   }
 
   get total() {
-    return this.times ? this.times.at(-1) : Math.max(1, this.last);
+    return this.times ? this.times[this.last] : Math.max(1, this.last);
   }
 
   at(step) {

@@ -194,14 +194,19 @@ def _bare(value: Any) -> str | None:
     if isinstance(value, str):
         return value if re.fullmatch(r"\d{1,4}(\.\d{1,4})?", value) else None
     found = number(value)
-    return None if found is None or not 0 <= found < _MOST_PIXELS else f"{found:.6g}"
+    return None if found is None or not 0 <= found < _MOST_PIXELS else _decimal(found)
 
 
 def _ratio(value: Any) -> str | None:
     found = re.fullmatch(r"(\d{1,5}) ?/ ?(\d{1,5})", value) if isinstance(value, str) else None
     if found is None:
         return value if value == "auto" else _bare(value)
-    return f"{int(found[1]) / max(1, int(found[2])):.6g}"
+    return _decimal(int(found[1]) / max(1, int(found[2])))
+
+
+def _decimal(value: float) -> str:
+    """Return a number as CSS has it here: without an exponent, and with few digits."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 _LINES = {"dashed", "dotted", "double", "solid"}
