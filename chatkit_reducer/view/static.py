@@ -18,7 +18,8 @@ __all__ = ["static_html"]
 
 _MOST_ITEMS = 200
 _LONGEST_TEXT = 20_000
-_KINDS = ("character", "task", "widget", "image")
+_KINDS = ("character", "task", "widget", "image", "item")
+"""What is counted, and items of which nothing is."""
 _PHASES = {0: "pending", 1: "pending over a stored copy"}
 
 
@@ -76,8 +77,8 @@ def _policies(block: Json) -> Iterator[str]:
 def _said(stop: Stop) -> str:
     said = [
         f"{fate} {words}"
-        for fate, amounts in zip(FATES, stop.amounts, strict=True)
-        if (words := _amount_text(amounts))
+        for fate, amounts, uncounted in zip(FATES, stop.amounts, stop.uncounted, strict=True)
+        if (words := _amount_text((*amounts, uncounted)))
     ]
     return "; ".join(said) or "nothing is at stake"
 

@@ -19,7 +19,7 @@ from chatkit_reducer.core.policy.table import Cause
 from chatkit_reducer.events import Event, Json
 from chatkit_reducer.palette import DARK, LIGHT
 from chatkit_reducer.policies import PRESETS
-from chatkit_reducer.testing.examples import added, done, message
+from chatkit_reducer.testing.examples import added, done, item, message
 from chatkit_reducer.view import Page, view
 from chatkit_reducer.view.drawing.styles import _TOKENS
 from chatkit_reducer.view.recording import Recording
@@ -160,6 +160,7 @@ def test_policies_of_one_name_are_refused() -> None:
         ({"at": -1}, ValueError, "expected at to be 0 or more, got -1"),
         ({"policies": ["sdk"]}, TypeError, "expected policies in a list, got str"),
         ({"policies": PRESETS["sdk"]}, TypeError, "expected policies in a list, got Policy"),
+        ({"name": 5}, TypeError, "expected name to be a str, got int 5: pass the title"),
         ({"stored": []}, TypeError, "expected a ThreadState as `stored`, got list"),
     ],
 )
@@ -181,15 +182,21 @@ def test_the_stops_of_the_static_part_are_those_of_sweep(log: Path) -> None:
             end = tuple(
                 tuple(getattr(getattr(fates, fate), kind) for kind in KINDS) for fate in FATES
             )
-            assert stop_at_end(block, policy, number) == (block["n"], end)
+            assert stop_at_end(block, policy, number)[:2] == (block["n"], end)
             worst, summary = worst_stop(block, policy, number), summaries[place]
-            if summary.worst is None:
-                assert worst is None
+            if summary.worst is None:  # `sweep` passes over items of which nothing is counted
+                assert worst is None or not any(map(any, worst.amounts[1:]))
             else:
                 assert worst is not None
                 assert worst.step == summary.worst.at
                 fate = FATES.index(summary.fate or "")
                 assert worst.amounts[fate] == tuple(getattr(summary.amount, k) for k in KINDS)
+
+
+def test_a_lost_item_of_which_nothing_is_counted_is_named_in_the_static_part() -> None:
+    call = item("c", "client_tool_call", name="ask", call_id="1", arguments={})
+    static = str(view([added(call)], policies=[PRESETS["drop"]])).partition("</main>")[0]
+    assert "<td>drop</td><td>lost 1 item</td><td>after 1: lost 1 item</td>" in static
 
 
 def test_the_static_part_shows_no_item_that_people_never_see() -> None:

@@ -23,7 +23,7 @@ from chatkit_reducer.core.policy.toml import from_toml
 from chatkit_reducer.events import Event, Json, Unreadable
 from chatkit_reducer.logs import read, write
 from chatkit_reducer.policies import PRESETS
-from chatkit_reducer.testing.examples import added, message, text_delta
+from chatkit_reducer.testing.examples import added, done, item, message, text_delta
 from chatkit_reducer.view import view
 from chatkit_reducer.view.page import Page
 from tests.support import cli
@@ -692,3 +692,20 @@ def _many_items() -> Json:
     for number in range(100):
         recording.take(done(message(f"m{number}", "Hi")))
     return recording.data("many")
+
+
+def test_an_item_of_which_nothing_is_counted_is_not_passed_over(tab: Tab, tmp_path: Path) -> None:
+    call = item("c", "client_tool_call", name="ask", call_id="1", arguments={})
+    events = [done(message("m", "Hi")), added(call)]
+    page = view(events, policies=[PRESETS["drop"], PRESETS["keep"]], name="call")
+    page.save(tmp_path / "page.html")
+    tab.open((tmp_path / "page.html").as_uri())
+    sums = tab.evaluate(texts_of(".policy-sum"))
+    assert sums[:2] == ["1 item lost\nworst at 2", "nothing lost\nat any stop"]
+    assert tab.evaluate("document.getElementById('a-sum').innerText") == "lost 1 item"
+    assert tab.evaluate("document.getElementById('b-sum').innerText") == "kept 1 item"
+    seen = tab.evaluate("document.getElementById('seen-sum').innerText")
+    assert seen == "1 item in flight: nothing in it is counted"
+    tab.press("Home")
+    tab.press("w")
+    assert tab.evaluate("chatkitView.page.step") == 2

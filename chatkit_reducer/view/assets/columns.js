@@ -136,9 +136,10 @@ const keyOf = (scene) => [scene.classes, scene.badge, scene.said, scene.note, sc
 // --- the heads of the columns, and what is below the items -------------------------------------------------------
 
 const showSeenHead = (step) => {
-  const count = page.thread.inFlightAt(step).length, total = amountText(page.thread.totalAt(step));
+  const count = page.thread.inFlightAt(step).length, more = page.thread.uncountedAt(step).length;
+  const total = amountText(page.thread.totalAt(step)) || (more ? "nothing in it is counted" : "nothing to see of it yet");
   const nothing = page.thread.alive.length ? "all of it is stored" : "an empty thread";
-  setText($("seen-sum"), count ? `${plural(count, "item")} in flight: ${total || "nothing to see of it yet"}` : nothing);
+  setText($("seen-sum"), count ? `${plural(count, "item")} in flight: ${total}` : nothing);
   $("empty").hidden = page.thread.alive.some(({ item }) => !item.hidden);
 };
 
@@ -158,13 +159,20 @@ const noticeNode = ({ level, title, message }) => {
   return h(`div.toast.${kind}`, null, title ? h("b", null, `${title} `) : null, String(message));
 };
 
-const showStoreHead = (side, step) => {
-  const policy = policyOf(side), sums = FATES.map(() => [0, 0, 0, 0]), inFlight = page.thread.inFlightAt(step);
+// For each fate how much has it; nothing where nothing has.
+const fateTexts = (policy, inFlight, step) => {
+  const sums = FATES.map(() => [0, 0, 0, 0]), uncounted = FATES.map(() => 0);
   for (const { version } of inFlight) {
-    const { fate } = page.thread.verdictOn(policy, version, page.cause);
-    page.thread.amountOf(version, step).forEach((amount, kind) => (sums[fate][kind] += amount));
+    const { fate } = page.thread.verdictOn(policy, version, page.cause), amount = page.thread.amountOf(version, step);
+    amount.forEach((each, kind) => (sums[fate][kind] += each));
+    uncounted[fate] += isUncounted(version, amount);
   }
-  const said = FATES.map((fate, i) => sums[i].some(Boolean) && h(`span.fate.${fate}`, null, h("i", { "aria-hidden": "true" }), `${fate} ${amountText(sums[i])}`)).filter(Boolean);
+  return FATES.map((_, fate) => [amountText(sums[fate]), uncounted[fate] && plural(uncounted[fate], "item")].filter(Boolean).join(", "));
+};
+
+const showStoreHead = (side, step) => {
+  const policy = policyOf(side), inFlight = page.thread.inFlightAt(step);
+  const said = fateTexts(policy, inFlight, step).map((text, i) => text && h(`span.fate.${FATES[i]}`, null, h("i", { "aria-hidden": "true" }), `${FATES[i]} ${text}`)).filter(Boolean);
   if (!said.length) said.push(h("span", null, inFlight.length ? "nothing to see was in flight" : "nothing is in flight"));
   $(`${side}-sum`).replaceChildren(...said);
   setText($(`${side}-name`), policy.name);

@@ -12,6 +12,7 @@ class Figures {
     this.stops = [0, 0, 0];
     this.worstOf = FATES.map(() => ({ step: null, amount: [0, 0, 0, 0] }));
     this.shares = this.atStake = 0;
+    this.uncounted = FATES.map(() => ({ items: new Set(), step: null })); // items of which nothing is counted, and the first stop
   }
 
   // Sums up the steps that the thread has had since; what is known of those before stays.
@@ -31,8 +32,15 @@ class Figures {
       const version = item.versions[i], end = i + 1 < item.versions.length ? item.versions[i + 1].from : this.size;
       if (!isPending(version)) continue;
       const { fate } = thread.verdictOn(this.policy, version, this.cause);
+      if (isUncounted(version, version.seen) && !version.counted.length) this.noteUncounted(item, version.from, fate);
       this.addVersion(thread, version, { first: Math.max(first, version.from), end, fate });
     }
+  }
+
+  noteUncounted(item, step, fate) {
+    const found = this.uncounted[fate];
+    found.items.add(item);
+    found.step = Math.min(step, found.step ?? step);
   }
 
   addVersion(thread, version, { first, end, fate }) {
@@ -113,7 +121,25 @@ class Figures {
 
   get verdict() {
     if (this.losing) return `${shareText(this.meanShare)} lost`;
-    return this.stale ? `stale at ${plural(this.stale, "stop")}` : "nothing lost";
+    if (this.uncounted[2].items.size) return `${this.uncountedText(2)} lost`;
+    if (this.stale) return `stale at ${plural(this.stale, "stop")}`;
+    return this.uncounted[1].items.size ? `${this.uncountedText(1)} stale` : "nothing lost";
+  }
+
+  uncountedText(fate) {
+    return plural(this.uncounted[fate].items.size, "item");
+  }
+
+  // The worst stop with its fate, and words for what it costs; null if all is kept at any stop.
+  get lesson() {
+    const fate = [2, 1].find((each) => this.stops[each] || this.uncounted[each].items.size);
+    if (fate === undefined) return null;
+    const isCounted = this.stops[fate] > 0;
+    return {
+      fate,
+      step: isCounted ? this.worst : this.uncounted[fate].step,
+      text: isCounted ? amountText(this.worstAmount) : this.uncountedText(fate),
+    };
   }
 }
 

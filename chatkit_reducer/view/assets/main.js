@@ -158,8 +158,8 @@ const goToFinding = (by) => {
 };
 
 const goToWorst = () => {
-  const { worst } = figuresOf(page.a);
-  if (worst !== null) go(worst);
+  const { lesson } = figuresOf(page.a);
+  if (lesson) go(lesson.step);
 };
 
 const player = { isOn: false, frame: 0, speed: 1, last: 0, owed: 0 };

@@ -11,6 +11,8 @@ const numberFormat = new Intl.NumberFormat("en-US");
 const figure = (number) => numberFormat.format(number);
 const plural = (number, word) => `${figure(number)} ${word}${number === 1 ? "" : "s"}`;
 const isPending = (version) => version.phase < STORED;
+// Whether there is something to see in a pending version, of which nothing is counted: a call, an unknown item.
+const isUncounted = (version, amount) => version.content && !amount.some(Boolean);
 const amountText = (amount) => KINDS.map((kind, i) => amount[i] && plural(amount[i], kind)).filter(Boolean).join(", ");
 
 // How many values of a sorted list are at most this value.
@@ -158,6 +160,10 @@ class Thread {
     const total = [0, 0, 0, 0];
     for (const { version } of this.inFlightAt(step)) this.amountOf(version, step).forEach((x, i) => (total[i] += x));
     return total;
+  }
+
+  uncountedAt(step) {
+    return this.inFlightAt(step).filter(({ version }) => isUncounted(version, this.amountOf(version, step)));
   }
 
   // The number of the row of the list of events that led to a step; -1 before the first.
