@@ -17,6 +17,7 @@ import pytest
 from chatkit_reducer import encode
 from chatkit_reducer.analysis.sweep_summary import KINDS, SweepResult, share_text
 from chatkit_reducer.analysis.sweeper import sweep_threads
+from chatkit_reducer.cli.render.text import id_text
 from chatkit_reducer.core.codec import from_json
 from chatkit_reducer.core.policy.table import Cause
 from chatkit_reducer.core.policy.toml import from_toml
@@ -147,6 +148,23 @@ def test_each_thread_of_a_log_can_be_chosen(tab: Tab, tmp_path: Path) -> None:
     view(log, at=2).save(file)
     tab.open(file.as_uri())
     assert tab.evaluate("document.getElementById('thread').value") == "1"
+
+
+def test_places_are_those_of_the_log_in_all_of_its_threads(tab: Tab, tmp_path: Path) -> None:
+    """In the address, as in commands; the page counts the events of its thread."""
+    threads = ["one", "two", "one", "two", "two"]
+    events = [
+        added({**message(f"m{number}", "Hi"), "thread_id": thread})
+        for number, thread in enumerate(threads)
+    ]
+    view(events).save(tmp_path / "page.html")
+    tab.open(f"{(tmp_path / 'page.html').as_uri()}#at=4&thread=2")
+    assert tab.evaluate("chatkitView.page.step") == 2
+    of = tab.evaluate("document.getElementById('of').textContent")
+    assert of == " of 3 events, 4 in the log"
+    tab.press("End")
+    tab.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert "at=5&" in tab.evaluate("location.hash")
 
 
 def test_the_command_of_a_column_is_the_same_stop(
@@ -709,3 +727,56 @@ def test_an_item_of_which_nothing_is_counted_is_not_passed_over(tab: Tab, tmp_pa
     tab.press("Home")
     tab.press("w")
     assert tab.evaluate("chatkitView.page.step") == 2
+
+
+ODD_IDS = [
+    "",
+    "msg_1",
+    "a\\b",
+    " a  b ",
+    "m\u200b1",
+    "m\u202e1",
+    "m\U000e0041",
+    "m\ufe0f1",
+    "e\u0301",
+    "\u00e9\u4e2d\U0001f44d",
+    "\u1160\u3164\u2800",
+    "\x00\x7f\x85\xad\xa0",
+    "\ufb01\u2126",
+]
+
+
+def test_an_id_is_shown_as_in_a_terminal(shared: Tab, widget: str) -> None:
+    shared.open(widget)
+    shown = shared.evaluate(f"{json.dumps(ODD_IDS)}.map(chatkitView.idText)")
+    assert shown == [id_text(each) for each in ODD_IDS]
+
+
+def test_no_id_of_an_item_or_a_thread_hides_what_is_in_it(tab: Tab, tmp_path: Path) -> None:
+    odd = "m\u200b\u202e1"
+    events = [
+        added({**message(odd, "Hi"), "thread_id": thread}) for thread in ("one", "t\U000e0041")
+    ]
+    view(events, at=2).save(tmp_path / "page.html")
+    tab.open((tmp_path / "page.html").as_uri())
+    text = tab.evaluate("document.getElementById('app').innerText")
+    assert r"m\u200b\u202e1" in text
+    assert odd not in text
+    assert tab.evaluate(texts_of("#thread option")) == ["one", r"t\U000e0041"]
+
+
+def test_what_came_when_the_client_had_left_is_marked(tab: Tab, tmp_path: Path) -> None:
+    def own(kind: str) -> Event:
+        return from_json({"type": f"journal.{kind}"})
+
+    deltas = [text_delta("m", word) for word in ("One", " two", " three")]
+    events = [added(message("m", "")), own("left"), deltas[0], own("returned"), *deltas[1:]]
+    view(events).save(tmp_path / "page.html")
+    tab.open((tmp_path / "page.html").as_uri())
+    said = [
+        tab.evaluate(
+            f"chatkitView.show({step}); document.getElementById('stage').innerText.includes('left')"
+        )
+        for step in range(len(events) + 1)
+    ]
+    assert said == [False, False, True, True, False, False, False]

@@ -7,7 +7,7 @@ const LABELS = {
   assistant_message: "assistant", user_message: "user", client_tool_call: "client tool call", end_of_turn: "end of turn",
   generated_image: "image", hidden_context_item: "hidden context", sdk_hidden_context: "hidden context of the SDK", structured_input: "questions",
 };
-const labelOf = (type) => LABELS[type] ?? (type.replaceAll("_", " ") || "item");
+const labelOf = (type) => LABELS[type] ?? (idText(type.replaceAll("_", " ")) || "item");
 
 const OLDER_IS_STALE = "The store keeps this older copy. The newer one stays on the screen until a reload.";
 const OLDER_IS_BACK = "The store keeps this older copy; clients are sent back to it.";
@@ -111,7 +111,7 @@ class Column {
 
   newSlot(item, scene) {
     const growing = [], drawn = scene.tree < 0 ? null : page.builder.build({ r: scene.tree }, growing);
-    const node = h("article.slot", { "aria-label": `${labelOf(item.type)} ${item.id}` }, this.head(item, scene), this.body(scene, drawn));
+    const node = h("article.slot", { "aria-label": `${labelOf(item.type)} ${idText(item.id)}` }, this.head(item, scene), this.body(scene, drawn));
     node.className = `slot ${scene.classes}`;
     const old = this.slots.get(item), slot = { node, drawn, growing, tree: scene.tree, key: keyOf(scene) };
     if (old) old.node.replaceWith(node);
@@ -121,7 +121,7 @@ class Column {
 
   head(item, scene) {
     const badge = scene.badge && h("span.badge", null, scene.badge);
-    return h("div.who", null, h("b", null, labelOf(item.type)), h("span.id", null, item.id), badge || null);
+    return h("div.who", null, h("b", null, labelOf(item.type)), h("span.id", null, idText(item.id)), badge || null);
   }
 
   body(scene, drawn) {
@@ -143,8 +143,11 @@ const showSeenHead = (step) => {
   $("empty").hidden = page.thread.alive.some(({ item }) => !item.hidden);
 };
 
+const HAS_LEFT = "The client had left: people have not seen what came since.";
+
 const showStage = (step) => {
   const { progress, error } = page.thread.stageAt(step), event = page.thread.eventAt(step), notes = [];
+  if (page.thread.hasLeft(step)) notes.push(h("div.toast.warning", null, HAS_LEFT));
   if (progress) notes.push(h("div.progress", null, progressText(progress)));
   if (event && page.thread.typeOf(event) === "notice") notes.push(noticeNode(page.thread.rawAt(step)));
   if (event && page.thread.typeOf(event) === "client_effect") notes.push(h("div.toast", null, "client effect ", h("code", null, String(page.thread.rawAt(step).name))));
@@ -152,7 +155,7 @@ const showStage = (step) => {
   $("stage").replaceChildren(...notes);
 };
 
-const progressText = ({ text, item_id: item, fraction }) => (text === undefined || text === null ? `${item}: ${Math.round(fraction * 100)}%` : text);
+const progressText = ({ text, item_id: item, fraction }) => (text === undefined || text === null ? `${idText(item ?? "")}: ${Math.round(fraction * 100)}%` : text);
 
 const noticeNode = ({ level, title, message }) => {
   const kind = /^(info|warning|danger)$/.test(level) ? level : "info";

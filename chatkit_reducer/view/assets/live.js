@@ -67,8 +67,6 @@ const extendThread = (thread, more) => {
 
 // --- what is to be seen ------------------------------------------------------------------------------------------
 
-const nameOfThread = (block) => block.thread ?? "(no thread)";
-
 const newThreadSelect = () => {
   const onchange = (event) => {
     openThread(Number(event.target.value));

@@ -32,7 +32,7 @@ const showWhere = (step) => {
   $("range").value = step;
   $("range").setAttribute("aria-valuetext", `after event ${step} of ${last}: ${said}`);
   setText($("step"), figure(step));
-  setText($("of"), ` of ${plural(last, "event")}`);
+  setText($("of"), ` of ${plural(last, "event")}${page.thread.isAlone ? "" : `, ${figure(page.thread.positionOf(step))} in the log`}`);
   $("what").replaceChildren(...(event ? [h("b", null, page.thread.typeOf(event)), ` ${itemName(event)}`] : ["Nothing yet. Drag the line, or press \u2192."]));
 };
 
@@ -104,7 +104,7 @@ const showFindingsCount = () => {
   const count = page.thread.data.findings.length, { title, thread } = page.thread.stageAt(page.thread.last);
   setText($("found"), count ? plural(count, "finding") : "no findings");
   $("found").className = `pill ${count ? "bad" : "good"}`;
-  const facts = [title, LOG.threads.length > 1 ? null : (thread ?? page.thread.data.thread), plural(page.thread.items.length, "item")];
+  const facts = [title, LOG.threads.length > 1 ? null : idText(thread ?? page.thread.data.thread ?? ""), plural(page.thread.items.length, "item")];
   $("meta").replaceChildren(...facts.filter(Boolean).map((fact, i) => h("span", null, i ? "\u00a0\u00b7 " : "", h("bdi", null, fact))));
 };
 
@@ -417,12 +417,15 @@ const drawCauses = () => {
   $("causes").replaceChildren(...page.thread.data.causes.map((cause, i) => h("button", { type: "button", role: "radio", onclick: () => pickCause(i) }, cause.replaceAll("_", " "))));
 };
 
+const nameThreads = () => [...($("thread")?.options ?? [])].forEach((option, i) => setText(option, nameOfThread(LOG.threads[i])));
+
 const begin = () => {
   $("static").remove();
   $("app").hidden = false;
   readStart();
   readAddress();
   drawCauses();
+  nameThreads();
   showView("seen");
   watchPlot();
   watchSizes();
@@ -440,6 +443,7 @@ globalThis.chatkitView = {
   page,
   figuresOf,
   drag: dragTo,
+  idText,
   showMarkdown,
   show: (step) => {
     page.step = step;

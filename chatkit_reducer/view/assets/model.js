@@ -207,6 +207,23 @@ class Thread {
     return step;
   }
 
+  // Whether the log has no events of other threads.
+  get isAlone() {
+    const { positions } = this.data;
+    return !positions.length || (positions.length === 1 && positions[0][0] === 1);
+  }
+
+  // Whether the client had left at a step, as a journal says it.
+  hasLeft(step) {
+    if (!this.data.types.includes("journal.left")) return false;
+    for (let row = this.rowAt(step); row >= 0; row--) {
+      const type = this.typeOf(this.data.events[row]);
+      if (type === "journal.left") return true;
+      if (type === "journal.returned" || type === "journal.opened") return false;
+    }
+    return false;
+  }
+
   // Where a step stands in the log: that is what commands count.
   positionOf(step) {
     let before = 0;

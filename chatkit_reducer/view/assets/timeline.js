@@ -266,7 +266,7 @@ const movePlayhead = (step) => {
 
 const laneName = (item) => {
   const onclick = () => go(item.starts[0]);
-  return h("button.lane-name", { type: "button", title: item.id, onclick }, h("b", null, labelOf(item.type)), h("span.id", null, item.id));
+  return h("button.lane-name", { type: "button", title: idText(item.id), onclick }, h("b", null, labelOf(item.type)), h("span.id", null, idText(item.id)));
 };
 
 const sideButton = (side, policy, name) => {
