@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -30,6 +29,7 @@ from chatkit_reducer.view.page import Page
 from tests.support import cli
 from tests.support.chromium import Browser, Tab
 from tests.support.paths import ROOT
+from tests.view.accessibility import DARK, LIGHT, axe_violations
 from tests.view.hostile import hostile_events
 from tests.view.pages import RECORDINGS, columns_at, data_of, saved, stored_before
 
@@ -457,9 +457,6 @@ def test_the_frame_of_a_notebook_shows_the_page(tab: Tab, tmp_path: Path) -> Non
 
 # --- everybody can use it -------------------------------------------------------------------------
 
-AXE = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
-LIGHT = {"prefers-color-scheme": "light"}
-DARK = {"prefers-color-scheme": "dark"}
 STATES = {
     "light": ((1440, 900), LIGHT, ""),
     "dark": ((1440, 900), DARK, ""),
@@ -467,16 +464,6 @@ STATES = {
     "narrow": ((390, 844), LIGHT, ""),
     "narrow, dark": ((390, 844), DARK, ""),
 }
-
-
-def axe_violations(tab: Tab) -> list[str]:
-    tab.evaluate(f"{AXE}; 0")
-    found = tab.evaluate("axe.run().then((result) => result.violations)")
-    return [
-        f"{each['id']}: {node['html'][:120]} {node['failureSummary']}"
-        for each in found
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -32,15 +32,20 @@ class Figures {
       const version = item.versions[i], end = i + 1 < item.versions.length ? item.versions[i + 1].from : this.size;
       if (!isPending(version)) continue;
       const { fate } = thread.verdictOn(this.policy, version, this.cause);
-      if (isUncounted(version, version.seen) && !version.counted.length) this.noteUncounted(item, version.from, fate);
+      if (isUncounted(version, version.seen) && !version.counted.length) this.noteUncounted(item, version.from, { first, end, fate });
       this.addVersion(thread, version, { first: Math.max(first, version.from), end, fate });
     }
   }
 
-  noteUncounted(item, step, fate) {
+  noteUncounted(item, from, { first, end, fate }) {
     const found = this.uncounted[fate];
     found.items.add(item);
-    found.step = Math.min(step, found.step ?? step);
+    found.step = Math.min(from, found.step ?? from);
+    for (let step = Math.max(first, from); step < end; step++) this.noteFate(step, fate);
+  }
+
+  noteFate(step, fate) {
+    this.worstFate[step] = Math.max(this.worstFate[step], fate);
   }
 
   addVersion(thread, version, { first, end, fate }) {
@@ -85,7 +90,7 @@ class Figures {
       const amount = this.amounts(fate, step);
       if (!amount.some(Boolean)) continue;
       this.stops[fate]++;
-      this.worstFate[step] = fate;
+      this.noteFate(step, fate);
       if (isMore(amount, this.worstOf[fate].amount)) this.worstOf[fate] = { step, amount };
     }
   }
