@@ -1,4 +1,4 @@
-"""Each rule by which an item is drawn, as an example: the pairs in `drawings.json` were read by eye."""
+"""Each rule of drawing as an example: the pairs in `drawings.json` were read by eye."""
 
 from __future__ import annotations
 
