@@ -118,11 +118,9 @@ def test_ends_that_are_the_same(before: list[int], now: list[int]) -> None:
 
 def size_of(tasks: int, place: Callable[[int], int]) -> int:
     recording = Recording()
-    for event in [
-        added(workflow("w")),
-        *(task_added("w", task(f"Step {number}"), place(number)) for number in range(tasks)),
-    ]:
-        recording.take(event)
+    recording.take(added(workflow("w")))
+    for number in range(tasks):
+        recording.take(task_added("w", task(f"Step {number}"), place(number)))
     return len(json_text(recording.data("log")))
 
 

@@ -701,7 +701,7 @@ def _many_items() -> Json:
 
 def test_an_item_of_which_nothing_is_counted_is_not_passed_over(tab: Tab, tmp_path: Path) -> None:
     call = item("c", "client_tool_call", name="ask", call_id="1", arguments={})
-    events = [done(message("m", "Hi")), added(call)]
+    events: list[Event] = [done(message("m", "Hi")), added(call)]
     page = view(events, policies=[PRESETS["drop"], PRESETS["keep"]], name="call")
     page.save(tmp_path / "page.html")
     tab.open((tmp_path / "page.html").as_uri())
