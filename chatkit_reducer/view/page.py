@@ -24,6 +24,7 @@ from string import Template
 from typing import Any, NamedTuple
 
 from chatkit_reducer.core.policy.table import Cause
+from chatkit_reducer.core.visible import id_text
 from chatkit_reducer.events import Json
 from chatkit_reducer.palette import DARK, LIGHT
 from chatkit_reducer.view.recording import json_text
@@ -187,7 +188,8 @@ def _hash_source(text: str) -> str:
 
 def _thread_select(threads: Iterable[Json]) -> str:
     """Return the control that chooses a thread; nothing for a log of one."""
-    names = [block["thread"] or "(no thread)" for block in threads]
+    ids = [block["thread"] for block in threads]
+    names = ["(no thread)" if one is None else id_text(one) for one in ids]
     if len(names) == 1:
         return ""
     options = [f'<option value="{i}">{escape(name)}</option>' for i, name in enumerate(names)]

@@ -193,6 +193,17 @@ def test_the_stops_of_the_static_part_are_those_of_sweep(log: Path) -> None:
                 assert worst.amounts[fate] == tuple(getattr(summary.amount, k) for k in KINDS)
 
 
+def test_no_id_in_the_static_part_hides_what_is_in_it() -> None:
+    threads = ["one", "t\u200b2"]
+    events = [added({**message("m\u202e1", "Hi"), "thread_id": thread}) for thread in threads]
+    html = str(view(events))
+    static = html.partition("</main>")[0]
+    assert "\u200b" not in static
+    assert "\u202e" not in static
+    assert r"<code>m\u202e1</code>" in static
+    assert r'<option value="1">t\u200b2</option>' in html
+
+
 def test_a_lost_item_of_which_nothing_is_counted_is_named_in_the_static_part() -> None:
     call = item("c", "client_tool_call", name="ask", call_id="1", arguments={})
     static = str(view([added(call)], policies=[PRESETS["drop"]])).partition("</main>")[0]

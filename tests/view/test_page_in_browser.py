@@ -16,10 +16,10 @@ import pytest
 from chatkit_reducer import encode
 from chatkit_reducer.analysis.sweep_summary import KINDS, SweepResult, share_text
 from chatkit_reducer.analysis.sweeper import sweep_threads
-from chatkit_reducer.cli.render.text import id_text
 from chatkit_reducer.core.codec import from_json
 from chatkit_reducer.core.policy.table import Cause
 from chatkit_reducer.core.policy.toml import from_toml
+from chatkit_reducer.core.visible import id_text
 from chatkit_reducer.events import Event, Json, Unreadable
 from chatkit_reducer.logs import read, write
 from chatkit_reducer.policies import PRESETS

@@ -67,6 +67,8 @@ const extendThread = (thread, more) => {
 
 // --- what is to be seen ------------------------------------------------------------------------------------------
 
+const nameOfThread = (block) => (block.thread === null ? "(no thread)" : idText(block.thread));
+
 const newThreadSelect = () => {
   const onchange = (event) => {
     openThread(Number(event.target.value));

@@ -417,15 +417,12 @@ const drawCauses = () => {
   $("causes").replaceChildren(...page.thread.data.causes.map((cause, i) => h("button", { type: "button", role: "radio", onclick: () => pickCause(i) }, cause.replaceAll("_", " "))));
 };
 
-const nameThreads = () => [...($("thread")?.options ?? [])].forEach((option, i) => setText(option, nameOfThread(LOG.threads[i])));
-
 const begin = () => {
   $("static").remove();
   $("app").hidden = false;
   readStart();
   readAddress();
   drawCauses();
-  nameThreads();
   showView("seen");
   watchPlot();
   watchSizes();

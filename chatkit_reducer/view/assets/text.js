@@ -1,7 +1,7 @@
 "use strict";
 // Ids, and growing texts on the screen.
 
-// --- ids: two of them look alike only if they are equal, as in a terminal (cli/render/text.py) -------------------
+// --- ids: two of them look alike only if they are equal, as in a terminal (core/visible.py) -------------------
 
 const PLAIN_ID = /^[!-[\]-~]*$/, ODD_SPACES = /^ +| +$| {2,}/g;
 const SHAPED = /^[\p{L}\p{N}\p{P}\p{S}]$/u, BLANK = /[\u115f\u1160\u2800\u{1d159}]/u, JOINING = /[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]/;
@@ -21,8 +21,6 @@ const idText = (id) => {
   const shown = [...id.replaceAll("\\", "\\\\")].map((each) => (hasShape(each) ? each : escaped(each))).join("");
   return shown.replace(ODD_SPACES, (spaces) => "\\x20".repeat(spaces.length));
 };
-
-const nameOfThread = (block) => (block.thread === null ? "(no thread)" : idText(block.thread));
 
 // --- growing texts: of a long one its end is shown, from a place that moves seldom --------------------------------
 
