@@ -40,3 +40,10 @@ def test_a_component(component: Json, drawn: str) -> None:
 @pytest.mark.parametrize(("item", "drawn"), DRAWINGS["items"])
 def test_an_item(item: Json, drawn: str) -> None:
     assert html(draw(item)) == drawn
+
+
+def test_a_citation_has_a_place_from_the_first_character_on() -> None:
+    annotations = [{"type": "annotation", "index": index} for index in (0, -1, True, 9)]
+    part = {"type": "output_text", "text": "Hi", "annotations": annotations}
+    (drawn, _) = draw({"id": "m", "type": "assistant_message", "content": [part]})[2:]
+    assert drawn == ["div.part", 0, ["md", "Hi", [[0, 1], [9, 4]]]]
