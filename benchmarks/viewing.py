@@ -22,6 +22,7 @@ from chatkit_reducer.testing.examples import (
     text_delta,
     workflow,
 )
+from chatkit_reducer.view import view
 from chatkit_reducer.view.recorded_thread import RecordedThread
 from chatkit_reducer.view.recording import Recording, json_text
 
@@ -100,6 +101,8 @@ def view_rows(_: int) -> Iterator[Row]:
     from benchmarks.cases import Row  # which names this function in its table
 
     yield Row("take, a delta", _microseconds_of_a_delta(), 4, 2, "us")
+    page = str(view(_RECORDING)).encode()
+    yield Row("size of the page of a recording", len(page) / 1e3, 110, 100, "kB")
     recorded = _RECORDING.read_bytes()
     cases: dict[str, tuple[Callable[[], str], tuple[float, float] | None, float]] = {
         "a recording": (lambda: _text_of_log(recorded), None, 20),

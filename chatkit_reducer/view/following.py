@@ -107,18 +107,23 @@ class Follower:
         self._files: dict[Path, _GrowingFile] = {}
         self._threads: dict[Path, str | None] = {}
         self._is_told = False
+        self._is_there = True
 
     def look(self) -> str | None:
         """Read what was written since the last look.
 
         Returns:
-            A sentence if the log began again, and was read from its beginning; or, once, if
-            nothing was written since the last look and no event could be read so far; else None.
+            A sentence if the log began again, and was read from its beginning; or, once, if its
+            folder is gone, or if nothing was written since the last look and no event could be read
+            so far; else None.
 
         Raises:
             OSError: a file cannot be read.
             LogError: it is compressed.
         """
+        if self._is_folder and not self._path.is_dir():
+            return self._say_gone()
+        self._is_there = True
         size = self._size
         try:
             self._read()
@@ -137,6 +142,10 @@ class Follower:
         self._is_told = True
         return f"{self._path} has no event so far; {_WHOLE_ONLY}"
 
+    def _say_gone(self) -> str | None:
+        was_there, self._is_there = self._is_there, False
+        return f"{self._path} is gone: it is read on once it is back" if was_there else None
+
     @property
     def _size(self) -> int:
         return sum(file.size for file in self._files.values())
@@ -154,9 +163,10 @@ class Follower:
         """Return the files to read: those of a folder in the order in which they came."""
         if not self._is_folder:
             return [self._path]
-        new = set(self._path.glob("*.jsonl")) - self._files.keys()
-        there = [path for path in self._files if path.exists()]
-        return [*there, *sorted(new, key=lambda path: (path.stat().st_mtime, path.name))]
+        found = {path: time for path in self._path.glob("*.jsonl") if (time := _written(path))}
+        new = found.keys() - self._files.keys()
+        there = [path for path in self._files if path in found]
+        return [*there, *sorted(new, key=lambda path: (found[path], path.name))]
 
     def _named(self, path: Path, records: list[Record]) -> list[Record]:
         """Return the records of a file; in a folder each with the thread that its file names."""
@@ -167,6 +177,14 @@ class Follower:
             thread = self._threads[path] = record.thread or self._threads.get(path)
             named.append(msgspec.structs.replace(record, thread=thread))
         return named
+
+
+def _written(path: Path) -> float | None:
+    """Return when a file was written last; None for a folder, and for one that has just gone."""
+    try:
+        return path.stat().st_mtime if path.is_file() else None
+    except FileNotFoundError:
+        return None
 
 
 # --- the server -----------------------------------------------------------------------------------

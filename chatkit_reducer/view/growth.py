@@ -6,8 +6,10 @@ The cost of a comparison is that of the elements that are not the same objects a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 
-from chatkit_reducer.view.drawing.tree import Child, Element, Growing, Markdown
+from chatkit_reducer.view.drawing.ends import same_ends
+from chatkit_reducer.view.drawing.tree import FRAGMENT, Child, Element, Growing, Markdown
 from chatkit_reducer.view.tracks import Track
 
 __all__ = ["Growth", "adopt", "growing_texts"]
@@ -53,17 +55,17 @@ class Growth:
     def _compare_elements(self, before: Child | None, now: Element) -> bool:
         now.form = None
         other = before if isinstance(before, Element) and _kind(before) == _kind(now) else None
-        olds = [] if other is None else other.children
+        olds, news = [] if other is None else _children(other), _children(now)
         is_same = (
             other is not None
             and other.tag == now.tag
             and other.attributes == now.attributes
-            and len(olds) == len(now.children)
+            and len(olds) == len(news)
         )
-        for index, child in enumerate(now.children):
-            old = olds[index] if index < len(olds) else None
-            if child is not old:
-                is_same = self.compare(old, child) and is_same
+        front, back = same_ends(olds, news)
+        there = chain(olds[front : len(olds) - back], repeat(None))
+        for old, child in zip(there, news[front : len(news) - back], strict=False):
+            is_same = self.compare(old, child) and is_same
         return is_same
 
     def _give_track(self, before: Growing | None, now: Growing) -> bool:
@@ -91,6 +93,14 @@ class Growth:
             assert text.track is not None
             self._tracks[text.track].grow(self._step, more)
             self.grown.append((text, more))
+
+
+def _children(element: Element) -> list[Child]:
+    """Return the children of an element, with those of fragments in place of these."""
+    children = element.children
+    if children and isinstance(children[0], Element) and children[0].tag == FRAGMENT:
+        return [inner for each in children if isinstance(each, Element) for inner in each.children]
+    return children
 
 
 def _kind(element: Element) -> str:

@@ -22,6 +22,7 @@ from chatkit_reducer.core.policy.table import ANY, Decision, Marker, Policy, Row
 from chatkit_reducer.core.policy.verdict import Verdict
 from chatkit_reducer.core.thread.lifecycle import Phase
 from chatkit_reducer.core.thread.state import ThreadState
+from chatkit_reducer.core.visible import id_text
 from chatkit_reducer.palette import DARK, LIGHT
 from chatkit_reducer.view import markup
 from chatkit_reducer.view.drawing import draw
@@ -63,7 +64,7 @@ def html_of(value: ThreadState | Settlement | Policy) -> str:
 
 def _state(state: ThreadState) -> Iterator[str]:
     title = (state.thread or {}).get("title")
-    facts = [state.thread_id or "no id", _count(len(state.items), "item")]
+    facts = [id_text(state.thread_id or "") or "no id", _count(len(state.items), "item")]
     facts += [f"{len(state.pending):,} pending"] if state.pending else []
     yield _head(title if isinstance(title, str) else "untitled thread", facts)
     yield '<div class="chat">'
@@ -83,7 +84,7 @@ def _state(state: ThreadState) -> Iterator[str]:
 
 def _item(item: ItemState, phase: str | None, reason: str = "") -> str:
     kind = item.type.replace("_", " ") or "item without a type"
-    facts = [f"<b>{_text(kind)}</b>", f"<code>{_text(item.id)}</code>"]
+    facts = [f"<b>{_text(kind)}</b>", f"<code>{_text(id_text(item.id))}</code>"]
     facts += [f'<span class="phase">{phase}</span>'] if phase else []
     facts += ["<span>no client is shown this</span>"] if item.type in HIDDEN_TYPES else []
     why = f'<p class="why">{_text(reason)}</p>' if reason else ""

@@ -1,15 +1,19 @@
 """One page of HTML that holds everything: the data of a log, the style sheet and the script.
 
-The page asks no server for anything, and its policy (CSP) forbids it to. Only the script and the
+The page asks no server for anything, and its policy (CSP) forbids it to. Only the scripts and the
 style sheet of this package run: their hashes are in the policy. The data are JSON inside of a
 script element, so no character of a log is ever markup; the few texts of a log that stand in the
 HTML itself go through `html.escape` or `markup.html`.
+
+The script is packed, which makes the page of a short log smaller by a third; a few lines of
+another one (`assets/unpack.js`) unpack it. The data are not: they can be searched in the file.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -20,6 +24,7 @@ from string import Template
 from typing import Any, NamedTuple
 
 from chatkit_reducer.core.policy.table import Cause
+from chatkit_reducer.core.visible import id_text
 from chatkit_reducer.events import Json
 from chatkit_reducer.palette import DARK, LIGHT
 from chatkit_reducer.view.recording import json_text
@@ -137,15 +142,16 @@ def _last_position(positions: list[list[int]], at: int) -> int:
 
 
 def _html_of(data: Json) -> str:
-    css, script = _style_sheet(), _script()
+    css, unpacking = _style_sheet(), _lean(asset("unpack.js"))
     title = escape(data["log"])
     stores = [Template(asset("store.html")).substitute(side=s, letter=s.upper()) for s in _STORES]
     html = Template(asset("page.html")).substitute(
-        policy=security_policy(css, script, is_live="live" in data),
+        policy=security_policy(css, unpacking, _script(), is_live="live" in data),
         generator=GENERATOR,
         title=title,
         css=css,
-        js=script,
+        packed=_packed(_script()),
+        unpacking=unpacking,
         static=static_html(data),
         threads=_thread_select(data["threads"]),
         stores="".join(stores),
@@ -155,17 +161,17 @@ def _html_of(data: Json) -> str:
     return html.encode("utf-8", "replace").decode()
 
 
-def security_policy(css: str, script: str = "", *, is_live: bool = False) -> str:
-    """Return the policy (CSP) of a page that has this style sheet and this script.
+def security_policy(css: str, *scripts: str, is_live: bool = False) -> str:
+    """Return the policy (CSP) of a page that has this style sheet and these scripts.
 
     Args:
         css: the style sheet.
-        script: the script; empty for a page without one.
+        scripts: all that may run, if any.
         is_live: whether the page may ask its own server for more.
     """
     rules = (
         "default-src 'none'",
-        *([f"script-src {_hash_source(script)}"] if script else []),
+        *([f"script-src {' '.join(map(_hash_source, scripts))}"] if scripts else []),
         f"style-src {_hash_source(css)}",
         "img-src data:",
         "base-uri 'none'",
@@ -182,7 +188,8 @@ def _hash_source(text: str) -> str:
 
 def _thread_select(threads: Iterable[Json]) -> str:
     """Return the control that chooses a thread; nothing for a log of one."""
-    names = [block["thread"] or "(no thread)" for block in threads]
+    ids = [block["thread"] for block in threads]
+    names = ["(no thread)" if one is None else id_text(one) for one in ids]
     if len(names) == 1:
         return ""
     options = [f'<option value="{i}">{escape(name)}</option>' for i, name in enumerate(names)]
@@ -207,6 +214,12 @@ def _script() -> str:
     """Return the script: its parts in one function, so that no name of theirs is global."""
     parts = [_lean(asset(f"{name}.js")) for name in _SCRIPTS]
     return "\n".join(["(() => {", *parts, "})();", ""])
+
+
+@cache
+def _packed(script: str) -> str:
+    """Return a script as base64 of zlib, as the page unpacks it."""
+    return base64.b64encode(zlib.compress(script.encode(), 9)).decode()
 
 
 def _lean(code: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
-__all__ = ["Reader"]
+__all__ = ["ReadTrack", "Reader"]
 
 _GONE = 3
 
@@ -21,14 +21,18 @@ class Reader:
 
     def __init__(self, block: dict[str, Any]) -> None:
         self.block: dict[str, Any] = block
-        self._tracks: dict[int, _Prefixes] = {}
+        self._tracks: dict[int, ReadTrack] = {}
+
+    def track(self, number: int) -> ReadTrack:
+        """Return a track."""
+        found = self._tracks.get(number)
+        if found is None:
+            found = self._tracks[number] = ReadTrack(self.block["tracks"][number])
+        return found
 
     def text(self, track: int, step: int) -> str:
         """Return the text of a track at a step."""
-        found = self._tracks.get(track)
-        if found is None:
-            found = self._tracks[track] = _Prefixes(self.block["tracks"][track])
-        return found.at(step)
+        return self.track(track).text(step)
 
     def tree(self, number: int, step: int) -> Any:
         """Return a tree at a step, with texts and trees in place of all references."""
@@ -67,10 +71,9 @@ class Reader:
     def seen(self, version: list[Any], step: int) -> list[int]:
         """Return how much there is to see in a version that is pending, at a step of it."""
         characters, *others = version[7]
-        gained = [
-            len(self.text(track, step)) - len(self.text(track, version[0])) for track in version[8]
-        ]
-        return [characters + sum(gained), *others]
+        tracks = map(self.track, version[8])
+        gained = sum(track.points(step) - track.points(version[0]) for track in tracks)
+        return [characters + gained, *others]
 
     def row(self, policy: int, version: list[Any], cause: int) -> int:
         """Return the number of the row that decides on a version, by numbers; -1 for `no_news`."""
@@ -124,18 +127,45 @@ class Reader:
         return value.copy()
 
 
-class _Prefixes:
-    """A track, cut to the length that it has at a step."""
+class ReadTrack:
+    """A text that grows: how much of it there is at a step.
+
+    Args:
+        track: as the data of a page have it.
+    """
 
     def __init__(self, track: dict[str, Any]) -> None:
-        self._text: bytes = track["t"].encode("utf-16-le")
-        self._steps = [step for first, count in track["s"] for step in range(first, first + count)]
-        self._lengths = list(accumulate(track["m"]))
+        self._whole: str = track["t"]
+        self._steps = [step for first, n in track["s"] for step in range(first, first + n)]
+        self._units = list(accumulate(track["m"]))
 
-    def at(self, step: int) -> str:
-        number = bisect_right(self._steps, step)
-        length = self._lengths[number - 1] if number else 0
-        return self._text[: 2 * length].decode("utf-16-le")
+    def text(self, step: int) -> str:
+        """Return the text at a step."""
+        return self._encoded[: 2 * self._at(self._units, step)].decode("utf-16-le")
+
+    def points(self, step: int) -> int:
+        """Return how many characters (code points) there are at a step."""
+        return self._at(self._points, step)
+
+    def last_growth(self, step: int) -> int:
+        """Return the last step up to this one at which it grew; 0 if there is none."""
+        return self._at(self._steps, step)
+
+    def _at(self, values: list[int], step: int) -> int:
+        grown = bisect_right(self._steps, step)
+        return values[grown - 1] if grown else 0
+
+    @cached_property
+    def _encoded(self) -> bytes:
+        return self._whole.encode("utf-16-le")
+
+    @cached_property
+    def _points(self) -> list[int]:
+        if not self._units or self._units[-1] == len(self._whole):
+            return self._units
+        ends = pairwise([0, *self._units])
+        pieces = (self._encoded[2 * begin : 2 * end] for begin, end in ends)
+        return list(accumulate(len(piece.decode("utf-16-le")) for piece in pieces))
 
 
 def _from(entry: list[Any]) -> int:

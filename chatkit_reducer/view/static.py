@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+from chatkit_reducer.core.visible import id_text
 from chatkit_reducer.events import Json
 from chatkit_reducer.view import markup
 from chatkit_reducer.view.reading import Reader
@@ -18,7 +19,8 @@ __all__ = ["static_html"]
 
 _MOST_ITEMS = 200
 _LONGEST_TEXT = 20_000
-_KINDS = ("character", "task", "widget", "image")
+_KINDS = ("character", "task", "widget", "image", "item")
+"""What is counted, and items of which nothing is."""
 _PHASES = {0: "pending", 1: "pending over a stored copy"}
 
 
@@ -31,7 +33,7 @@ def static_html(data: Json) -> str:
 
 
 def _thread(block: Json) -> Iterator[str]:
-    name = f" of thread {block['thread']}" if block["thread"] else ""
+    name = f" of thread {id_text(block['thread'])}" if block["thread"] else ""
     yield (
         f"<p>{block['n']:,} events{escape(name)}. Where scripts may run, this page shows every "
         "moment of the stream; here is its end.</p>"
@@ -46,7 +48,7 @@ def _thread(block: Json) -> Iterator[str]:
     for item, version in shown[-_MOST_ITEMS:]:
         phase = _PHASES.get(version[1])
         state = f" ({phase})" if phase else ""
-        yield f"<h3>{escape(item['type'])} <code>{escape(item['id'])}</code>{state}</h3>"
+        yield f"<h3>{escape(item['type'])} <code>{escape(id_text(item['id']))}</code>{state}</h3>"
         yield markup.html(_cut(reader.tree(version[2], last)), styled=False)
 
 
@@ -76,8 +78,8 @@ def _policies(block: Json) -> Iterator[str]:
 def _said(stop: Stop) -> str:
     said = [
         f"{fate} {words}"
-        for fate, amounts in zip(FATES, stop.amounts, strict=True)
-        if (words := _amount_text(amounts))
+        for fate, amounts, uncounted in zip(FATES, stop.amounts, stop.uncounted, strict=True)
+        if (words := _amount_text((*amounts, uncounted)))
     ]
     return "; ".join(said) or "nothing is at stake"
 
@@ -93,6 +95,11 @@ def _findings(findings: list[Json]) -> Iterator[str]:
     yield "<h2>Findings</h2>"
     yield "<table><tr><th>after event</th><th>finding</th><th>item</th><th>problem</th></tr>"
     for finding in findings[:_MOST_ITEMS]:
-        cells = (finding["step"], finding["kind"], finding.get("item_id") or "", finding["problem"])
+        cells = (
+            finding["step"],
+            finding["kind"],
+            id_text(finding.get("item_id") or ""),
+            finding["problem"],
+        )
         yield f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in cells)}</tr>"
     yield "</table>"

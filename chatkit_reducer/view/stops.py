@@ -6,9 +6,8 @@ the most of anything is the last growth before a version begins or the stream en
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from functools import partial
 from typing import Any, NamedTuple
 
 from chatkit_reducer.events import Json
@@ -31,6 +30,8 @@ class Stop(NamedTuple):
     step: int
     amounts: tuple[_Amount, _Amount, _Amount]
     """For each fate."""
+    uncounted: tuple[int, ...]
+    """For each fate how many items have something to see, of which nothing is counted."""
 
 
 def stop_at_end(block: Json, policy: Json, cause: int) -> Stop:
@@ -45,10 +46,14 @@ def worst_stop(block: Json, policy: Json, cause: int) -> Stop | None:
     """
     stops = list(_Stops(block, policy, cause).candidates())
     for fate in (2, 1):
-        worst = max(stops, key=lambda stop: (stop.amounts[fate], -stop.step), default=None)
-        if worst is not None and any(worst.amounts[fate]):
+        worst = max(stops, key=partial(_badness, fate), default=None)
+        if worst is not None and any((*worst.amounts[fate], worst.uncounted[fate])):
             return worst
     return None
+
+
+def _badness(fate: int, stop: Stop) -> tuple[_Amount, int, int]:
+    return stop.amounts[fate], stop.uncounted[fate], -stop.step
 
 
 class _Stops:
@@ -58,11 +63,11 @@ class _Stops:
         self._block = block
         self._policy = policy
         self._cause = cause
-        self._tracks: dict[int, _Track] = {}
+        self._reader = Reader(block)
 
     def at(self, step: int) -> Stop:
         """Return one stop."""
-        versions = [version for _, version in Reader(self._block).items(step)]
+        versions = [version for _, version in self._reader.items(step)]
         return self._stop(step, [version for version in versions if version[1] < _STORED])
 
     def candidates(self) -> Iterator[Stop]:
@@ -85,53 +90,19 @@ class _Stops:
 
     def _growing_last(self, versions: Sequence[Any], begin: int, end: int) -> set[int]:
         """Return the first step of an interval, and the last at which each text grew."""
-        counted = [self._track(number) for version in versions for number in version[8]]
+        counted = [self._reader.track(number) for version in versions for number in version[8]]
         return {begin, *(max(begin, track.last_growth(end - 1)) for track in counted)}
 
     def _stop(self, step: int, versions: Sequence[Any]) -> Stop:
-        sums = [[0, 0, 0, 0] for _ in FATES]
+        sums, uncounted = [[0, 0, 0, 0] for _ in FATES], [0, 0, 0]
         for version in versions:
-            amounts = sums[self._fate(version)]
-            for kind, amount in enumerate(version[7]):
-                amounts[kind] += amount
-            for number in version[8]:
-                track = self._track(number)
-                amounts[0] += track.points(step) - track.points(version[0])
+            fate, seen = self._fate(version), self._reader.seen(version, step)
+            for kind, amount in enumerate(seen):
+                sums[fate][kind] += amount
+            uncounted[fate] += version[5] and not any(seen)
         kept, stale, lost = ((a, b, c, d) for a, b, c, d in sums)
-        return Stop(step, (kept, stale, lost))
+        return Stop(step, (kept, stale, lost), (*uncounted,))
 
     def _fate(self, version: Any) -> int:
         row = self._policy["d"][version[6]][self._cause]
         return 0 if row < 0 else _FATES_OF_DECISIONS[self._policy["rows"][row][4]]
-
-    def _track(self, number: int) -> _Track:
-        if number not in self._tracks:
-            self._tracks[number] = _Track(self._block["tracks"][number])
-        return self._tracks[number]
-
-
-class _Track:
-    """A text that grows: the steps at which it did, and its characters after each."""
-
-    def __init__(self, track: Json) -> None:
-        self._steps = [step for first, n in track["s"] for step in range(first, first + n)]
-        self._points = _in_points(track["t"], list(accumulate(track["m"])))
-
-    def points(self, step: int) -> int:
-        place = bisect_right(self._steps, step)
-        return self._points[place - 1] if place else 0
-
-    def last_growth(self, step: int) -> int:
-        """Return the last step up to this one at which it grew; 0 if there is none."""
-        place = bisect_right(self._steps, step)
-        return self._steps[place - 1] if place else 0
-
-
-def _in_points(text: str, units: list[int]) -> list[int]:
-    """Return lengths that are in UTF-16 units as numbers of characters."""
-    if not units or units[-1] == len(text):
-        return units
-    encoded = text.encode("utf-16-le", "surrogatepass")
-    ends = [0, *units]
-    pieces = [encoded[2 * a : 2 * b] for a, b in zip(ends, units, strict=False)]
-    return list(accumulate(len(piece.decode("utf-16-le", "surrogatepass")) for piece in pieces))

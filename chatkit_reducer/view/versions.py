@@ -17,7 +17,8 @@ from chatkit_reducer.events import Json, Update, WorkflowTaskAdded, WorkflowTask
 from chatkit_reducer.view.appended import Appended
 from chatkit_reducer.view.decisions import Decisions, Kind
 from chatkit_reducer.view.drawing import draw_item
-from chatkit_reducer.view.drawing.tree import Element, Place
+from chatkit_reducer.view.drawing.place import Place
+from chatkit_reducer.view.drawing.tree import Element
 from chatkit_reducer.view.growth import Growth, adopt, growing_texts
 from chatkit_reducer.view.tracks import Track
 from chatkit_reducer.view.trees import Trees

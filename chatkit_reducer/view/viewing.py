@@ -56,6 +56,11 @@ def view(
         TypeError: an argument is of another type.
     """
     _check_at(at)
+    if name is not None and not isinstance(name, str):
+        raise TypeError(
+            f"expected name to be a str, got {type(name).__name__} {name!r}: pass the title of the "
+            "page, or None for the name of the file"
+        )
     if stored is not None:
         require_state(stored, "stored")
     tables = with_presets(policies)

@@ -28,6 +28,7 @@ import anyio
 from chatkit_reducer.core.policy.settlement import Settlement
 from chatkit_reducer.core.policy.table import Policy
 from chatkit_reducer.core.thread.state import ThreadState
+from chatkit_reducer.core.visible import id_text
 from chatkit_reducer.errors import CommitError
 from chatkit_reducer.events import Event
 from chatkit_reducer.logs import Record
@@ -202,7 +203,7 @@ class Watcher:
         for each in self.responses:
             link = f'<a href="{each.number}/">{each.number}</a>'
             began, events = each.begun.strftime("%H:%M:%S"), f"{each.growing.events:,}"
-            cells = (began, each.thread, events, each.ending, each.outcome)
+            cells = (began, id_text(each.thread), events, each.ending, each.outcome)
             texts = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
             yield f"<tr><td>{link}</td>{texts}</tr>"
         yield "</table>"

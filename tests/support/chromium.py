@@ -23,6 +23,8 @@ __all__ = ["Browser", "Tab", "running_chromium"]
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _DEADLINE = 30.0
 """How long it may take to start, and to answer, in seconds."""
+_IS_UNPACKING = "document.getElementById('static')?.hidden === true"
+"""Whether a page of the viewer has begun to unpack its script, and does not run it yet."""
 
 _OPTIONS = (
     "--headless=new",
@@ -180,10 +182,19 @@ class Tab:
         )
 
     def open(self, address: str) -> None:
-        """Load a page, wait until all of it is there, and forget what was before it."""
+        """Load a page, wait until all of it is there, and forget what was before it.
+
+        Raises:
+            TimeoutError: it is a page of the viewer, whose script does not begin.
+        """
         self._browser.events.clear()
         if "loaderId" in self.call("Page.navigate", url=address):
             self._browser.wait_for(self._session, "Page.loadEventFired")
+            deadline = time.monotonic() + _DEADLINE
+            while self.evaluate(_IS_UNPACKING):
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the script of the page has not begun")
+                self.frame()
         else:  # it was there already, and its address has another end
             self.frame()
 

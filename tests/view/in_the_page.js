@@ -72,7 +72,7 @@ const injectedAt = (node) => {
 // All that only markup in a log could have made.
 globalThis.findInjected = () => {
   const found = [...document.querySelectorAll("*")].flatMap(injectedAt);
-  return document.querySelectorAll("script").length === 2 ? found : [...found, "a script"];
+  return document.querySelectorAll("script").length === 3 ? found : [...found, "a script"];
 };
 
 const INVISIBLE_IN_JSON = /[\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;

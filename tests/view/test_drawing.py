@@ -120,6 +120,17 @@ def check_styles(tree: Any) -> None:
             todo += node[2:]
 
 
+@pytest.mark.parametrize(
+    ("ratio", "value"),
+    [(1 / 128, "0.0078"), (1e-9, "0"), (16 / 9, "1.7778"), ("4 / 3", "1.3333"), (999.5, "999.5")],
+)
+def test_a_ratio_has_no_exponent_and_few_digits(ratio: Any, value: str) -> None:
+    tree = draw(widget("g", {"type": "Box", "aspectRatio": ratio}))
+    (box,) = tree[2:]
+    assert box[1]["css"]["aspect-ratio"] == value
+    check_styles(tree)
+
+
 def depth_of(tree: Any) -> int:
     deepest, todo = 0, [(tree, 0)]
     while todo:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -279,6 +280,28 @@ def test_the_folder_of_a_journal_shows_its_threads(tmp_path: Path) -> None:
     for block in data_of_page(str(pages.page()))["threads"]:
         assert [item["id"] for item in block["items"]] == ["m"]
         assert block["findings"] == []
+
+
+def test_a_folder_may_go_and_come_back_and_have_other_folders(tmp_path: Path) -> None:
+    folder, pages = tmp_path / "answers", growing()
+    folder.mkdir()
+    follower = Follower(folder, pages)
+    (folder / "folder.jsonl").mkdir()
+    (folder / "nowhere.jsonl").symlink_to(tmp_path / "missing")
+    write(folder / "a.jsonl", [added(message("m", ""))])
+    assert follower.look() is None
+    assert pages.events == 1
+
+    folder.rename(tmp_path / "moved")
+    gone = f"{folder} is gone: it is read on once it is back"
+    assert [follower.look() for _ in range(2)] == [gone, None]
+
+    (tmp_path / "moved").rename(folder)
+    write(folder / "b.jsonl", [added(message("other", ""))])
+    assert follower.look() is None
+    assert pages.events == 2
+    shutil.rmtree(folder)
+    assert [follower.look() for _ in range(2)] == [gone, None]
 
 
 # --- the command ----------------------------------------------------------------------------------

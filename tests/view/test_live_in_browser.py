@@ -18,8 +18,9 @@ from chatkit_reducer.view.following import serving
 from chatkit_reducer.view.growing import Growing
 from chatkit_reducer.view.recording import Recording
 from chatkit_reducer.view.watching import Watcher
-from tests.support.chromium import Tab
+from tests.support.chromium import Browser, Tab
 from tests.support.paths import ROOT
+from tests.view.accessibility import DARK, LIGHT, axe_violations
 from tests.view.applications import mounted
 from tests.view.pages import columns_at
 
@@ -214,3 +215,25 @@ def test_a_response_that_is_watched_grows_on_its_page(tab: Tab) -> None:
         tab.open(address)
         assert tab.evaluate("document.querySelector('td:nth-child(5)').textContent") == "ended"
         assert tab.complaints == []
+
+
+@pytest.mark.parametrize("media", [LIGHT, DARK], ids=["light", "dark"])
+def test_axe_finds_nothing_in_a_list_of_responses_and_in_a_live_page(
+    media: dict[str, str], browser: Browser
+) -> None:
+    watcher = Watcher(debug=True)
+    with mounted(watcher) as address, browser.tab(width=1440, height=900, media=media) as tab:
+        tab.open(address)
+        assert axe_violations(tab) == []
+        ended, going_on = (watcher.watch(ThreadState(), KEEP) for _ in range(2))
+        for response in (ended, going_on):
+            response.take(added(message("m", "")))
+            response.take(text_delta("m", "One"))
+        ended.finish(settle(fold([]), policy=KEEP, cause="cancelled"), None)
+        tab.open(address)
+        assert axe_violations(tab) == []
+        open_live(tab, tab.evaluate("document.querySelector('a').href"))
+        assert axe_violations(tab) == []
+        going_on.finish(settle(fold([]), policy=KEEP, cause="ended"), None)
+        until(tab, "document.getElementById('live').textContent === 'the stream has ended'")
+        assert axe_violations(tab) == []

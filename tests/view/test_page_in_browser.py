@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,15 +19,17 @@ from chatkit_reducer.analysis.sweeper import sweep_threads
 from chatkit_reducer.core.codec import from_json
 from chatkit_reducer.core.policy.table import Cause
 from chatkit_reducer.core.policy.toml import from_toml
+from chatkit_reducer.core.visible import id_text
 from chatkit_reducer.events import Event, Json, Unreadable
 from chatkit_reducer.logs import read, write
 from chatkit_reducer.policies import PRESETS
-from chatkit_reducer.testing.examples import added, message, text_delta
+from chatkit_reducer.testing.examples import added, done, item, message, text_delta
 from chatkit_reducer.view import view
 from chatkit_reducer.view.page import Page
 from tests.support import cli
 from tests.support.chromium import Browser, Tab
 from tests.support.paths import ROOT
+from tests.view.accessibility import DARK, LIGHT, axe_violations
 from tests.view.hostile import hostile_events
 from tests.view.pages import RECORDINGS, columns_at, data_of, saved, stored_before
 
@@ -147,6 +148,23 @@ def test_each_thread_of_a_log_can_be_chosen(tab: Tab, tmp_path: Path) -> None:
     view(log, at=2).save(file)
     tab.open(file.as_uri())
     assert tab.evaluate("document.getElementById('thread').value") == "1"
+
+
+def test_places_are_those_of_the_log_in_all_of_its_threads(tab: Tab, tmp_path: Path) -> None:
+    """In the address, as in commands; the page counts the events of its thread."""
+    threads = ["one", "two", "one", "two", "two"]
+    events = [
+        added({**message(f"m{number}", "Hi"), "thread_id": thread})
+        for number, thread in enumerate(threads)
+    ]
+    view(events).save(tmp_path / "page.html")
+    tab.open(f"{(tmp_path / 'page.html').as_uri()}#at=4&thread=2")
+    assert tab.evaluate("chatkitView.page.step") == 2
+    of = tab.evaluate("document.getElementById('of').textContent")
+    assert of == " of 3 events, 4 in the log"
+    tab.press("End")
+    tab.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert "at=5&" in tab.evaluate("location.hash")
 
 
 def test_the_command_of_a_column_is_the_same_stop(
@@ -379,6 +397,18 @@ def test_without_scripts_the_end_of_the_stream_is_shown(tab: Tab, widget: str) -
     assert tab.evaluate("document.getElementById('app').hidden")
 
 
+@pytest.mark.parametrize(
+    "fault", ["delete globalThis.DecompressionStream", "globalThis.atob = () => 'x'"]
+)
+def test_a_browser_that_cannot_unpack_the_script_shows_the_end_of_the_stream(
+    tab: Tab, widget: str, fault: str
+) -> None:
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=fault)
+    tab.open(widget)
+    assert "What people see at the end" in tab.evaluate("document.body.innerText")
+    assert tab.evaluate("document.getElementById('app').hidden")
+
+
 class _Strict(BaseHTTPRequestHandler):
     """Serves a page as Jenkins does by default."""
 
@@ -427,9 +457,6 @@ def test_the_frame_of_a_notebook_shows_the_page(tab: Tab, tmp_path: Path) -> Non
 
 # --- everybody can use it -------------------------------------------------------------------------
 
-AXE = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
-LIGHT = {"prefers-color-scheme": "light"}
-DARK = {"prefers-color-scheme": "dark"}
 STATES = {
     "light": ((1440, 900), LIGHT, ""),
     "dark": ((1440, 900), DARK, ""),
@@ -437,16 +464,6 @@ STATES = {
     "narrow": ((390, 844), LIGHT, ""),
     "narrow, dark": ((390, 844), DARK, ""),
 }
-
-
-def axe_violations(tab: Tab) -> list[str]:
-    tab.evaluate(f"{AXE}; 0")
-    found = tab.evaluate("axe.run().then((result) => result.violations)")
-    return [
-        f"{each['id']}: {node['html'][:120]} {node['failureSummary']}"
-        for each in found
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -680,3 +697,74 @@ def _many_items() -> Json:
     for number in range(100):
         recording.take(done(message(f"m{number}", "Hi")))
     return recording.data("many")
+
+
+def test_an_item_of_which_nothing_is_counted_is_not_passed_over(tab: Tab, tmp_path: Path) -> None:
+    call = item("c", "client_tool_call", name="ask", call_id="1", arguments={})
+    events: list[Event] = [done(message("m", "Hi")), added(call)]
+    page = view(events, policies=[PRESETS["drop"], PRESETS["keep"]], name="call")
+    page.save(tmp_path / "page.html")
+    tab.open((tmp_path / "page.html").as_uri())
+    sums = tab.evaluate(texts_of(".policy-sum"))
+    assert sums[:2] == ["1 item lost\nworst at 2", "nothing lost\nat any stop"]
+    assert tab.evaluate("document.getElementById('a-sum').innerText") == "lost 1 item"
+    assert tab.evaluate("document.getElementById('b-sum').innerText") == "kept 1 item"
+    seen = tab.evaluate("document.getElementById('seen-sum').innerText")
+    assert seen == "1 item in flight: nothing in it is counted"
+    tab.press("Home")
+    tab.press("w")
+    assert tab.evaluate("chatkitView.page.step") == 2
+
+
+ODD_IDS = [
+    "",
+    "msg_1",
+    "a\\b",
+    " a  b ",
+    "m\u200b1",
+    "m\u202e1",
+    "m\U000e0041",
+    "m\ufe0f1",
+    "e\u0301",
+    "\u00e9\u4e2d\U0001f44d",
+    "\u1160\u3164\u2800",
+    "\u1100\u1161",
+    "\x00\x7f\x85\xad\xa0",
+    "\ufb01\u2126",
+]
+
+
+def test_an_id_is_shown_as_in_a_terminal(shared: Tab, widget: str) -> None:
+    shared.open(widget)
+    shown = shared.evaluate(f"{json.dumps(ODD_IDS)}.map(chatkitView.idText)")
+    assert shown == [id_text(each) for each in ODD_IDS]
+
+
+def test_no_id_of_an_item_or_a_thread_hides_what_is_in_it(tab: Tab, tmp_path: Path) -> None:
+    odd = "m\u200b\u202e1"
+    events = [
+        added({**message(odd, "Hi"), "thread_id": thread}) for thread in ("one", "t\U000e0041")
+    ]
+    view(events, at=2).save(tmp_path / "page.html")
+    tab.open((tmp_path / "page.html").as_uri())
+    text = tab.evaluate("document.getElementById('app').innerText")
+    assert r"m\u200b\u202e1" in text
+    assert odd not in text
+    assert tab.evaluate(texts_of("#thread option")) == ["one", r"t\U000e0041"]
+
+
+def test_what_came_when_the_client_had_left_is_marked(tab: Tab, tmp_path: Path) -> None:
+    def own(kind: str) -> Event:
+        return from_json({"type": f"journal.{kind}"})
+
+    deltas = [text_delta("m", word) for word in ("One", " two", " three")]
+    events = [added(message("m", "")), own("left"), deltas[0], own("returned"), *deltas[1:]]
+    view(events).save(tmp_path / "page.html")
+    tab.open((tmp_path / "page.html").as_uri())
+    said = [
+        tab.evaluate(
+            f"chatkitView.show({step}); document.getElementById('stage').innerText.includes('left')"
+        )
+        for step in range(len(events) + 1)
+    ]
+    assert said == [False, False, True, True, False, False, False]

@@ -131,10 +131,14 @@ def view(
         return
     if port is not None:
         raise click.UsageError("--port needs --follow")
+    if output == STANDARD_INPUT and opens:
+        raise click.UsageError("--open needs a file: give -o FILE, or leave out --open")
     named = Log.single(log)
     target = _target(named, output, force=force)
     data, left_out = _data(named, tables, stored_thread(stored), limits, images=images)
-    html = str(Page(_only(data, thread, named), start))
+    _tell_beyond(at, data)
+    data = _only(data, thread, named)
+    html = str(Page(data, start))
     size = len(html.encode())
     if size > _LARGE:
         notice(_too_large(data, size, images=images))
@@ -265,6 +269,13 @@ def _data(
     faults = (_Fault(finding.get("line"), finding["problem"]) for finding in findings)
     source.require_events(recording.n, faults)
     return data, source.left_out
+
+
+def _tell_beyond(at: int | None, data: Json) -> None:
+    """Say that a page opens at the end because the log has fewer events than `--at` names."""
+    events = sum(block["n"] for block in data["threads"])
+    if at is not None and at > events:
+        notice(f"--at {at:,} is beyond the last of {events:,} events: the page opens behind that")
 
 
 def _only(data: Json, thread: str | None, log: Log) -> Json:

@@ -7,7 +7,7 @@ const LABELS = {
   assistant_message: "assistant", user_message: "user", client_tool_call: "client tool call", end_of_turn: "end of turn",
   generated_image: "image", hidden_context_item: "hidden context", sdk_hidden_context: "hidden context of the SDK", structured_input: "questions",
 };
-const labelOf = (type) => LABELS[type] ?? (type.replaceAll("_", " ") || "item");
+const labelOf = (type) => LABELS[type] ?? (idText(type.replaceAll("_", " ")) || "item");
 
 const OLDER_IS_STALE = "The store keeps this older copy. The newer one stays on the screen until a reload.";
 const OLDER_IS_BACK = "The store keeps this older copy; clients are sent back to it.";
@@ -111,7 +111,7 @@ class Column {
 
   newSlot(item, scene) {
     const growing = [], drawn = scene.tree < 0 ? null : page.builder.build({ r: scene.tree }, growing);
-    const node = h("article.slot", { "aria-label": `${labelOf(item.type)} ${item.id}` }, this.head(item, scene), this.body(scene, drawn));
+    const node = h("article.slot", { "aria-label": `${labelOf(item.type)} ${idText(item.id)}` }, this.head(item, scene), this.body(scene, drawn));
     node.className = `slot ${scene.classes}`;
     const old = this.slots.get(item), slot = { node, drawn, growing, tree: scene.tree, key: keyOf(scene) };
     if (old) old.node.replaceWith(node);
@@ -121,7 +121,7 @@ class Column {
 
   head(item, scene) {
     const badge = scene.badge && h("span.badge", null, scene.badge);
-    return h("div.who", null, h("b", null, labelOf(item.type)), h("span.id", null, item.id), badge || null);
+    return h("div.who", null, h("b", null, labelOf(item.type)), h("span.id", null, idText(item.id)), badge || null);
   }
 
   body(scene, drawn) {
@@ -136,14 +136,18 @@ const keyOf = (scene) => [scene.classes, scene.badge, scene.said, scene.note, sc
 // --- the heads of the columns, and what is below the items -------------------------------------------------------
 
 const showSeenHead = (step) => {
-  const count = page.thread.inFlightAt(step).length, total = amountText(page.thread.totalAt(step));
+  const count = page.thread.inFlightAt(step).length, more = page.thread.uncountedAt(step).length;
+  const total = amountText(page.thread.totalAt(step)) || (more ? "nothing in it is counted" : "nothing to see of it yet");
   const nothing = page.thread.alive.length ? "all of it is stored" : "an empty thread";
-  setText($("seen-sum"), count ? `${plural(count, "item")} in flight: ${total || "nothing to see of it yet"}` : nothing);
+  setText($("seen-sum"), count ? `${plural(count, "item")} in flight: ${total}` : nothing);
   $("empty").hidden = page.thread.alive.some(({ item }) => !item.hidden);
 };
 
+const HAS_LEFT = "The client had left: people have not seen what came since.";
+
 const showStage = (step) => {
   const { progress, error } = page.thread.stageAt(step), event = page.thread.eventAt(step), notes = [];
+  if (page.thread.hasLeft(step)) notes.push(h("div.toast.warning", null, HAS_LEFT));
   if (progress) notes.push(h("div.progress", null, progressText(progress)));
   if (event && page.thread.typeOf(event) === "notice") notes.push(noticeNode(page.thread.rawAt(step)));
   if (event && page.thread.typeOf(event) === "client_effect") notes.push(h("div.toast", null, "client effect ", h("code", null, String(page.thread.rawAt(step).name))));
@@ -151,20 +155,27 @@ const showStage = (step) => {
   $("stage").replaceChildren(...notes);
 };
 
-const progressText = ({ text, item_id: item, fraction }) => (text === undefined || text === null ? `${item}: ${Math.round(fraction * 100)}%` : text);
+const progressText = ({ text, item_id: item, fraction }) => (text === undefined || text === null ? `${idText(item ?? "")}: ${Math.round(fraction * 100)}%` : text);
 
 const noticeNode = ({ level, title, message }) => {
   const kind = /^(info|warning|danger)$/.test(level) ? level : "info";
   return h(`div.toast.${kind}`, null, title ? h("b", null, `${title} `) : null, String(message));
 };
 
-const showStoreHead = (side, step) => {
-  const policy = policyOf(side), sums = FATES.map(() => [0, 0, 0, 0]), inFlight = page.thread.inFlightAt(step);
+// For each fate how much has it; nothing where nothing has.
+const fateTexts = (policy, inFlight, step) => {
+  const sums = FATES.map(() => [0, 0, 0, 0]), uncounted = FATES.map(() => 0);
   for (const { version } of inFlight) {
-    const { fate } = page.thread.verdictOn(policy, version, page.cause);
-    page.thread.amountOf(version, step).forEach((amount, kind) => (sums[fate][kind] += amount));
+    const { fate } = page.thread.verdictOn(policy, version, page.cause), amount = page.thread.amountOf(version, step);
+    amount.forEach((each, kind) => (sums[fate][kind] += each));
+    uncounted[fate] += isUncounted(version, amount);
   }
-  const said = FATES.map((fate, i) => sums[i].some(Boolean) && h(`span.fate.${fate}`, null, h("i", { "aria-hidden": "true" }), `${fate} ${amountText(sums[i])}`)).filter(Boolean);
+  return FATES.map((_, fate) => [amountText(sums[fate]), uncounted[fate] && plural(uncounted[fate], "item")].filter(Boolean).join(", "));
+};
+
+const showStoreHead = (side, step) => {
+  const policy = policyOf(side), inFlight = page.thread.inFlightAt(step);
+  const said = fateTexts(policy, inFlight, step).map((text, i) => text && h(`span.fate.${FATES[i]}`, null, h("i", { "aria-hidden": "true" }), `${FATES[i]} ${text}`)).filter(Boolean);
   if (!said.length) said.push(h("span", null, inFlight.length ? "nothing to see was in flight" : "nothing is in flight"));
   $(`${side}-sum`).replaceChildren(...said);
   setText($(`${side}-name`), policy.name);

@@ -60,12 +60,14 @@ const extendThread = (thread, more) => {
   appendAll(thread.turns, [...turns].sort((a, b) => a - b));
   appendAll(thread.eventStarts, thread.data.events.slice(thread.eventStarts.length).map((each) => each[0]));
   appendAll(thread.stageStarts, more.stage.map((each) => each[0]));
-  Object.assign(thread, { last: more.n, times: timesOf(thread.data), faults: faultsOf(thread.data) });
+  thread.clock.take(thread.data.times);
+  countFaultsIn(more.findings, thread.faults);
+  thread.last = more.n;
 };
 
 // --- what is to be seen ------------------------------------------------------------------------------------------
 
-const nameOfThread = (block) => block.thread ?? "(no thread)";
+const nameOfThread = (block) => (block.thread === null ? "(no thread)" : idText(block.thread));
 
 const newThreadSelect = () => {
   const onchange = (event) => {
@@ -87,7 +89,6 @@ const showThreads = () => {
 const drawGrowth = () => {
   const isAtEnd = page.step >= live.last;
   if (isAtEnd) page.step = page.thread.last;
-  page.figures.clear();
   resetRows();
   pickLanes();
   drawNames();

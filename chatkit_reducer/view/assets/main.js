@@ -2,7 +2,9 @@
 // Drawing all of it, and the hands on it.
 
 const columns = SIDES.map((side) => new Column(side));
-const FAR = 40, RESTING = 90; // a drag over so many steps draws the stores only when the hand rests for so many ms
+// A drag over so many steps, or of a page that takes so many milliseconds to draw, draws the stores only when the hand
+// rests for a while.
+const FAR = 40, SLOW = 6, RESTING = 90;
 
 // --- drawing -----------------------------------------------------------------------------------------------------
 
@@ -30,7 +32,7 @@ const showWhere = (step) => {
   $("range").value = step;
   $("range").setAttribute("aria-valuetext", `after event ${step} of ${last}: ${said}`);
   setText($("step"), figure(step));
-  setText($("of"), ` of ${plural(last, "event")}`);
+  setText($("of"), ` of ${plural(last, "event")}${page.thread.isAlone ? "" : `, ${figure(page.thread.positionOf(step))} in the log`}`);
   $("what").replaceChildren(...(event ? [h("b", null, page.thread.typeOf(event)), ` ${itemName(event)}`] : ["Nothing yet. Drag the line, or press \u2192."]));
 };
 
@@ -102,11 +104,11 @@ const showFindingsCount = () => {
   const count = page.thread.data.findings.length, { title, thread } = page.thread.stageAt(page.thread.last);
   setText($("found"), count ? plural(count, "finding") : "no findings");
   $("found").className = `pill ${count ? "bad" : "good"}`;
-  const facts = [title, LOG.threads.length > 1 ? null : (thread ?? page.thread.data.thread), plural(page.thread.items.length, "item")];
+  const facts = [title, LOG.threads.length > 1 ? null : idText(thread ?? page.thread.data.thread ?? ""), plural(page.thread.items.length, "item")];
   $("meta").replaceChildren(...facts.filter(Boolean).map((fact, i) => h("span", null, i ? "\u00a0\u00b7 " : "", h("bdi", null, fact))));
 };
 
-let waiting = null;
+let waiting = null, fullTime = 0; // the milliseconds of the last drawing of all columns
 const renderSoon = (options) => {
   if (waiting) {
     waiting.isLight &&= options.isLight;
@@ -114,9 +116,10 @@ const renderSoon = (options) => {
   }
   waiting = { ...options };
   requestAnimationFrame(() => {
-    const now = waiting;
+    const now = waiting, begun = performance.now();
     waiting = null;
     render(now);
+    if (!now.isLight) fullTime = performance.now() - begun;
   });
 };
 
@@ -131,10 +134,10 @@ const go = (step, options = {}) => {
 
 let resting = 0;
 const dragTo = (step) => {
-  const isFar = Math.abs(step - page.step) > FAR;
-  go(step, { isLight: isFar });
+  const isLight = Math.abs(step - page.step) > FAR || fullTime > SLOW;
+  go(step, { isLight });
   clearTimeout(resting);
-  if (isFar) resting = setTimeout(() => renderSoon({}), RESTING);
+  if (isLight) resting = setTimeout(() => renderSoon({}), RESTING);
 };
 
 const goByRow = (by) => {
@@ -155,8 +158,8 @@ const goToFinding = (by) => {
 };
 
 const goToWorst = () => {
-  const { worst } = figuresOf(page.a);
-  if (worst !== null) go(worst);
+  const { lesson } = figuresOf(page.a);
+  if (lesson) go(lesson.step);
 };
 
 const player = { isOn: false, frame: 0, speed: 1, last: 0, owed: 0 };
@@ -437,6 +440,7 @@ globalThis.chatkitView = {
   page,
   figuresOf,
   drag: dragTo,
+  idText,
   showMarkdown,
   show: (step) => {
     page.step = step;

@@ -11,6 +11,8 @@ const numberFormat = new Intl.NumberFormat("en-US");
 const figure = (number) => numberFormat.format(number);
 const plural = (number, word) => `${figure(number)} ${word}${number === 1 ? "" : "s"}`;
 const isPending = (version) => version.phase < STORED;
+// Whether there is something to see in a pending version, of which nothing is counted: a call, an unknown item.
+const isUncounted = (version, amount) => version.content && !amount.some(Boolean);
 const amountText = (amount) => KINDS.map((kind, i) => amount[i] && plural(amount[i], kind)).filter(Boolean).join(", ");
 
 // How many values of a sorted list are at most this value.
@@ -109,8 +111,14 @@ class Thread {
     this.stageStarts = data.stage.map((each) => each[0]);
     this.turns = [...new Set(this.items.flatMap((item) => item.starts))].sort((a, b) => a - b);
     this.lastTurn = null;
-    this.times = timesOf(data);
-    this.faults = faultsOf(data);
+    this.clock = new Clock();
+    this.clock.take(data.times);
+    this.faults = new Map(); // how many findings there are at each step that has one
+    countFaultsIn(data.findings, this.faults);
+  }
+
+  get times() {
+    return this.clock.times;
   }
 
   // The items that exist after a step, in the order of the thread. Between two turns they are the same.
@@ -154,6 +162,10 @@ class Thread {
     return total;
   }
 
+  uncountedAt(step) {
+    return this.inFlightAt(step).filter(({ version }) => isUncounted(version, this.amountOf(version, step)));
+  }
+
   // The number of the row of the list of events that led to a step; -1 before the first.
   rowAt(step) {
     return countUpTo(this.eventStarts, step) - 1;
@@ -195,6 +207,23 @@ class Thread {
     return step;
   }
 
+  // Whether the log has no events of other threads.
+  get isAlone() {
+    const { positions } = this.data;
+    return !positions.length || (positions.length === 1 && positions[0][0] === 1);
+  }
+
+  // Whether the client had left at a step, as a journal says it.
+  hasLeft(step) {
+    if (!this.data.types.includes("journal.left")) return false;
+    for (let row = this.rowAt(step); row >= 0; row--) {
+      const type = this.typeOf(this.data.events[row]);
+      if (type === "journal.left") return true;
+      if (type === "journal.returned" || type === "journal.opened") return false;
+    }
+    return false;
+  }
+
   // Where a step stands in the log: that is what commands count.
   positionOf(step) {
     let before = 0;
@@ -227,21 +256,31 @@ class Thread {
   }
 }
 
-// The time of each step in milliseconds after the first; null unless the log has them in order.
-const timesOf = (data) => {
-  const times = data.times;
-  if (!times || times.length !== data.n || data.n < 2) return null;
-  const all = times.map((each) => (typeof each === "number" ? each * 1000 : Date.parse(each)));
-  if (!all.every((each, i) => Number.isFinite(each) && (i === 0 || each >= all[i - 1])) || all[0] === all.at(-1)) return null;
-  return [0, ...all.map((each) => each - all[0])];
-};
-
-// How many findings there are at each step that has one.
-const faultsOf = (data) => {
-  const faults = new Map();
-  for (const finding of data.findings) {
-    const step = finding.step;
-    faults.set(step, (faults.get(step) || 0) + 1);
+// The time of each step in milliseconds after the first event, if the log has them in order.
+class Clock {
+  constructor() {
+    this.steps = [0];
+    this.first = null;
+    this.isInOrder = true;
   }
-  return faults;
+
+  // Takes the times that came since; `times` is null as long as the log has none.
+  take(times) {
+    for (let i = this.steps.length - 1; times && this.isInOrder && i < times.length; i++) {
+      const time = typeof times[i] === "number" ? times[i] * 1000 : Date.parse(times[i]);
+      this.first ??= time;
+      this.isInOrder = time - this.first >= this.steps.at(-1);
+      this.steps.push(time - this.first);
+    }
+  }
+
+  // Null where there is nothing to tell steps apart.
+  get times() {
+    return this.isInOrder && this.steps.at(-1) > 0 ? this.steps : null;
+  }
+}
+
+// Counts findings by their steps.
+const countFaultsIn = (findings, faults) => {
+  for (const { step } of findings) faults.set(step, (faults.get(step) || 0) + 1);
 };

@@ -17,7 +17,7 @@ const dotOf = (type) => {
 
 const itemName = (event) => {
   const item = page.thread.itemOf(event);
-  return item ? `${labelOf(item.type)} ${item.id}` : "";
+  return item ? `${labelOf(item.type)} ${idText(item.id)}` : "";
 };
 
 const countFaults = ([first, count]) => {
@@ -82,8 +82,9 @@ const resetRows = () => {
 // --- the JSON of an event ----------------------------------------------------------------------------------------
 
 const LONGEST_STRING = 4000, SHORT_DATA = 60;
-const INVISIBLE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-const quote = (text) => JSON.stringify(text).replace(INVISIBLE, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const INVISIBLE = /[\x7f-\x9f\xad\u034f\u061c\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\u{e0000}-\u{e01ff}]/gu;
+const asUnits = (text) => text.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+const quote = (text) => JSON.stringify(text).replace(INVISIBLE, asUnits);
 
 const stringNode = (text) => {
   const most = text.startsWith("data:") ? SHORT_DATA : LONGEST_STRING;
@@ -121,7 +122,7 @@ const tableRow = ([item, origin, content, cause, decision, reason, id], ids) => 
   if (id !== "*") cells.push(h("span", { title: "id" }, id));
   const fate = FATES[FATE_OF_DECISION[decision]];
   return h(`li${ids ? ".hit" : ""}`, ids ? { "aria-current": "true" } : null, h("div.cells", null, ...cells, h(`b.${fate}`, null, `\u2192 ${decision}`)),
-    h("div.why", null, reason), ids ? h("div.id", null, ids.join(", ")) : null);
+    h("div.why", null, reason), ids ? h("div.id", null, ids.map(idText).join(", ")) : null);
 };
 
 const policyTable = (side, step) => {
@@ -132,7 +133,7 @@ const policyTable = (side, step) => {
   }
   const letter = page.a === page.b ? "" : `${side.toUpperCase()}: `;
   const head = h("h2", null, `${letter}${policy.name} `, h("small", null, "the first row that matches decides"));
-  const unchanged = hits.has(-1) ? h("p", null, h("b", null, hits.get(-1).join(", ")), ` \u00b7 ${page.thread.data.no_news.reason}`) : null;
+  const unchanged = hits.has(-1) ? h("p", null, h("b", null, hits.get(-1).map(idText).join(", ")), ` \u00b7 ${page.thread.data.no_news.reason}`) : null;
   return [head, h("p", null, policy.about), unchanged, h("ol.table", null, ...policy.rows.map((row, i) => tableRow(row, hits.get(i))))].filter(Boolean);
 };
 
@@ -143,9 +144,12 @@ const tablePane = (step) => {
 
 // --- the findings ------------------------------------------------------------------------------------------------
 
+// The place of a step: among the events of a thread, and of a log that has others as well.
+const placeText = (step) => `at ${figure(step)}${page.thread.isAlone ? "" : `, ${figure(page.thread.positionOf(step))} in the log`}`;
+
 const findingNode = (finding) => {
-  const where = finding.line ? `line ${finding.line}` : `at ${figure(finding.step)}`, onclick = () => go(finding.step);
-  const words = [h("b", null, finding.kind.replaceAll("_", " ")), ` \u00b7 ${where}`, finding.event ? h("span.id", null, ` ${finding.event}`) : null, finding.item_id ? ` ${finding.item_id}` : null];
+  const where = finding.line ? `line ${finding.line}` : placeText(finding.step), onclick = () => go(finding.step);
+  const words = [h("b", null, finding.kind.replaceAll("_", " ")), ` \u00b7 ${where}`, finding.event ? h("span.id", null, ` ${finding.event}`) : null, finding.item_id ? h("span.id", null, ` ${idText(finding.item_id)}`) : null];
   const more = finding.path === undefined ? [] : [
     h("span.more-of-it.id", null, finding.path), h("span.more-of-it.minus", null, `\u2212 updates: ${valueText(finding.updates)}`),
     h("span.more-of-it.plus", null, `+ done: ${valueText(finding.done)}`),

@@ -29,8 +29,10 @@ const policyOf = (side) => page.thread.data.policies[page[side]];
 
 const figuresOf = (policy) => {
   const key = `${policy} ${page.cause}`;
-  if (!page.figures.has(key)) page.figures.set(key, new Figures(page.thread, page.thread.data.policies[policy], page.cause));
-  return page.figures.get(key);
+  if (!page.figures.has(key)) page.figures.set(key, new Figures(page.thread.data.policies[policy], page.cause));
+  const figures = page.figures.get(key);
+  figures.extend(page.thread);
+  return figures;
 };
 
 const openThread = (number) => {
@@ -62,7 +64,7 @@ const readAddress = () => {
   const thread = Number(given.get("thread") ?? page.number + 1) - 1;
   if (thread !== page.number && LOG.threads[thread]) openThread(thread);
   const { policies, causes } = page.thread.data, names = policies.map((each) => each.name);
-  if (given.has("at")) page.step = clamp(Math.trunc(Number(given.get("at"))) || 0, 0, page.thread.last);
+  if (given.has("at")) page.step = page.thread.stepAtPosition(Math.trunc(Number(given.get("at"))) || 0);
   page.a = indexIn(names, given.get("a"), page.a);
   page.b = indexIn(names, given.get("b"), page.b);
   page.cause = indexIn(causes, given.get("cause"), page.cause);
@@ -76,7 +78,7 @@ const isNarrow = () => matchMedia("(max-width: 780px)").matches;
 
 const addressNow = () => {
   const { policies, causes } = page.thread.data;
-  const parts = { at: page.step, a: policies[page.a].name, b: policies[page.b].name, cause: causes[page.cause] };
+  const parts = { at: page.thread.positionOf(page.step), a: policies[page.a].name, b: policies[page.b].name, cause: causes[page.cause] };
   if (LOG.live && page.step === page.thread.last) delete parts.at; // the end moves on
   if (page.number) parts.thread = page.number + 1;
   if (page.isTime) parts.axis = "time";

@@ -1,5 +1,28 @@
 "use strict";
-// Growing texts on the screen. Of a long one its end is shown, from a place that moves seldom.
+// Ids, and growing texts on the screen.
+
+// --- ids: two of them look alike only if they are equal, as in a terminal (core/visible.py) -------------------
+
+const PLAIN_ID = /^[!-[\]-~]*$/, ODD_SPACES = /^ +| +$| {2,}/g;
+const SHAPED = /^[\p{L}\p{N}\p{P}\p{S}]$/u, BLANK = /[\u115f\u1160\u2800\u{1d159}]/u, JOINING = /[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]/;
+
+const hasShape = (character) => {
+  if (character < "\x80") return character >= " " && character !== "\x7f";
+  return SHAPED.test(character) && !BLANK.test(character) && !JOINING.test(character) && character.normalize("NFKC") === character;
+};
+
+const escaped = (character) => {
+  const code = character.codePointAt(0), [mark, digits] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
+  return `\\${mark}${code.toString(16).padStart(digits, "0")}`;
+};
+
+const idText = (id) => {
+  if (PLAIN_ID.test(id)) return id;
+  const shown = [...id.replaceAll("\\", "\\\\")].map((each) => (hasShape(each) ? each : escaped(each))).join("");
+  return shown.replace(ODD_SPACES, (spaces) => "\\x20".repeat(spaces.length));
+};
+
+// --- growing texts: of a long one its end is shown, from a place that moves seldom --------------------------------
 
 const LONGEST = 2000, STRIDE = 1024, LOOK_AHEAD = 900;
 

@@ -13,7 +13,7 @@ class Axis {
   }
 
   get total() {
-    return this.times ? this.times.at(-1) : Math.max(1, this.last);
+    return this.times ? this.times[this.last] : Math.max(1, this.last);
   }
 
   at(step) {
@@ -148,7 +148,8 @@ const drawStrip = (context, paint, policy, top) => {
   context.fillRect(axis.left, base, axis.right - axis.left, 1);
   for (let x = axis.left; x < axis.right; x++) drawStop(context, paint, figures, tallestIn(figures, x), { x, base, full });
   if (isEmbedded() || isNarrow()) drawName(context, paint, page.thread.data.policies[policy].name, top);
-  if (figures.worst !== null) drawWorst(context, paint, axis.at(figures.worst), base - heightOf(figures, figures.worst, full));
+  const { lesson } = figures;
+  if (lesson) drawWorst(context, paint, axis.at(lesson.step), base - heightOf(figures, lesson.step, full));
 };
 
 // Of the steps in one column of pixels that with the most at stake.
@@ -265,7 +266,7 @@ const movePlayhead = (step) => {
 
 const laneName = (item) => {
   const onclick = () => go(item.starts[0]);
-  return h("button.lane-name", { type: "button", title: item.id, onclick }, h("b", null, labelOf(item.type)), h("span.id", null, item.id));
+  return h("button.lane-name", { type: "button", title: idText(item.id), onclick }, h("b", null, labelOf(item.type)), h("span.id", null, idText(item.id)));
 };
 
 const sideButton = (side, policy, name) => {
@@ -284,10 +285,11 @@ const drawNames = () => {
   $("names").replaceChildren(...above, ...timeline.lanes.map(laneName), ...page.thread.data.policies.map(policyName));
 };
 
-const sumNode = (figures) => {
-  const onclick = () => go(figures.worst), title = `the worst stop: ${FATES[figures.fate]} ${amountText(figures.worstAmount)}`;
-  const worst = figures.worst === null ? h("span", null, "at any stop") : h("button", { type: "button", title, onclick }, `worst at ${figure(figures.worst)}`);
-  return h(`div.policy-sum${figures.fate === null ? "" : `.worst-${FATES[figures.fate]}`}`, null, h("b", null, figures.verdict), worst);
+const sumNode = ({ verdict, lesson }) => {
+  if (!lesson) return h("div.policy-sum", null, h("b", null, verdict), h("span", null, "at any stop"));
+  const { fate, step, text } = lesson, onclick = () => go(step), title = `the worst stop: ${FATES[fate]} ${text}`;
+  const worst = h("button", { type: "button", title, onclick }, `worst at ${figure(step)}`);
+  return h(`div.policy-sum.worst-${FATES[fate]}`, null, h("b", null, verdict), worst);
 };
 
 const drawSums = () => {

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chatkit_reducer.view.drawing import messages, others, tasks, widgets
-from chatkit_reducer.view.drawing.tree import Child, Element, Place, element, plain
+from chatkit_reducer.view.drawing.place import Place
+from chatkit_reducer.view.drawing.tree import Child, Element, element, plain
 
 __all__ = ["draw", "draw_item"]
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from chatkit_reducer.core.halves import mended
 from chatkit_reducer.view.drawing.fields import mapping, number, objects, string
+from chatkit_reducer.view.drawing.place import Place
 from chatkit_reducer.view.drawing.styles import box, color
-from chatkit_reducer.view.drawing.tree import Element, Place, element, text
+from chatkit_reducer.view.drawing.tree import Element, element, text
 
 __all__ = ["chart"]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from chatkit_reducer.view.drawing.fields import mapping, objects, string
 from chatkit_reducer.view.drawing.icons import icon
-from chatkit_reducer.view.drawing.tree import Element, Place, element, text
+from chatkit_reducer.view.drawing.place import Place
+from chatkit_reducer.view.drawing.tree import Element, element, text
 
 __all__ = ["CONTROLS", "action"]
 

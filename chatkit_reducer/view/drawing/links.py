@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chatkit_reducer.view.drawing.fields import mapping, string
-from chatkit_reducer.view.drawing.tree import Child, Element, Place, element, shown
+from chatkit_reducer.view.drawing.place import Place
+from chatkit_reducer.view.drawing.tree import Child, Element, element, shown
 
 __all__ = ["IMAGE_DATA", "LINK", "citation", "link", "picture", "source"]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from chatkit_reducer.view.drawing.fields import objects, string, whole_number
 from chatkit_reducer.view.drawing.links import citation
+from chatkit_reducer.view.drawing.place import Place
 from chatkit_reducer.view.drawing.tree import (
     Child,
     Element,
     Growing,
     Markdown,
-    Place,
     element,
     shown,
     text,
@@ -57,7 +57,7 @@ def assistant_message(item: Any, place: Place) -> list[Child]:
     for index, part in enumerate(objects(item, "content")):
         parts.append(place.at(("part", index)).draw(_part, part, len(citations) + 1))
         citations += _citations(part)
-    lines = place.at("citations").draw_all(citation, citations)
+    lines = place.draw_all("citations", citation, citations)
     return [*parts, element("ol.sources", *lines)] if lines else parts
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from chatkit_reducer.view.drawing.fields import mapping, objects, string, strings
 from chatkit_reducer.view.drawing.links import picture
-from chatkit_reducer.view.drawing.tree import Child, Element, Place, element, shown
+from chatkit_reducer.view.drawing.place import Place
+from chatkit_reducer.view.drawing.tree import Child, Element, element, shown
 
 __all__ = ["client_tool_call", "generated_image", "other", "structured_input"]
 

@@ -7,20 +7,16 @@ Nothing of a log is ever markup: a text is a text until a browser, or `markup.ht
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from operator import is_
 from typing import Any, TypeAlias
 
 from chatkit_reducer.core.halves import mended
 
 __all__ = [
     "FRAGMENT",
-    "LARGEST_IMAGE",
     "Child",
     "Element",
     "Growing",
     "Markdown",
-    "Place",
     "element",
     "plain",
     "shown",
@@ -28,15 +24,8 @@ __all__ = [
 ]
 
 
-LARGEST_IMAGE = 256 * 1024
-"""How many characters of data an image may have to be shown, unless all are asked for."""
-
-
 FRAGMENT = ""
-"""The tag of an element whose children stand in its place."""
-
-_WIDE = 32
-"""How many children a fragment has."""
+"""The tag of an element whose children stand in its place. Where one is, there is nothing else."""
 
 
 class Growing:
@@ -109,109 +98,6 @@ def element(tag: str, *children: Child | None, **attributes: Any) -> Element:
     """
     given = {name.replace("_", "-"): value for name, value in attributes.items() if value}
     return Element(tag, given, [child for child in children if child is not None])
-
-
-class Place:
-    """A place in an item, with the element that drew what was there last.
-
-    A value that is the same object as before is not drawn again: so the cost of another version of
-    an item is that of the parts that are new.
-
-    Args:
-        largest_image: how many characters an image may have to be shown.
-        depth: how many places it is inside of.
-        beside: the same place of another drawing of the item; what that has drawn right is taken.
-    """
-
-    __slots__ = (
-        "_beside",
-        "_drawn",
-        "_element",
-        "_inside",
-        "_more",
-        "_value",
-        "depth",
-        "largest_image",
-    )
-
-    def __init__(
-        self, largest_image: int = LARGEST_IMAGE, depth: int = 0, beside: Place | None = None
-    ) -> None:
-        self._beside = beside
-        self.largest_image: int = largest_image
-        self.depth: int = depth
-        """How many places it is inside of."""
-        self._value: Any = None
-        self._more: tuple[object, ...] = ()
-        self._drawn: Callable[..., Element] | None = None
-        self._element: Element | None = None
-        self._inside: dict[Any, Place] = {}
-
-    def at(self, key: object) -> Place:
-        """Return a place inside of this one."""
-        found = self._inside.get(key)
-        if found is None:
-            beside = None if self._beside is None else self._beside.at(key)
-            found = self._inside[key] = Place(self.largest_image, self.depth + 1, beside)
-        return found
-
-    def beside(self) -> Place:
-        """Return a place for another drawing, which takes what this one has drawn right."""
-        return Place(self.largest_image, self.depth, self)
-
-    def draw(self, how: Callable[..., Element], value: Any, *more: object) -> Element:
-        """Draw a value; the same element as last time, if it is the same object.
-
-        Args:
-            how: draws it.
-            value: the value.
-            more: what it takes besides that and this place.
-        """
-        known = self.drawn_before(how, value, more)
-        if known is None and self._beside is not None:
-            known = self._beside.drawn_before(how, value, more)
-        if known is not None:
-            return known
-        self._element = drawn = how(value, self, *more)
-        self._value, self._drawn, self._more = value, how, more
-        return drawn
-
-    def draw_all(self, how: Callable[..., Element], values: list[Any]) -> list[Element]:
-        """Draw the values of a list, in fragments.
-
-        Only the fragments with a value that is another object than last time are drawn again.
-        """
-        return [
-            self.at(first).draw_fragment(how, values[first : first + _WIDE])
-            for first in range(0, len(values), _WIDE)
-        ]
-
-    def draw_fragment(self, how: Callable[..., Element], values: list[Any]) -> Element:
-        """Draw a few values as one fragment; the same as last time, if all are the same objects."""
-        known = self.fragment_before(how, values)
-        if known is None and self._beside is not None:
-            known = self._beside.fragment_before(how, values)
-        if known is not None:
-            return known
-        drawn = [self.at(i).draw(how, value) for i, value in enumerate(values)]
-        self._element = Element(FRAGMENT, {}, [*drawn])
-        self._value, self._drawn = values, how
-        return self._element
-
-    def fragment_before(self, how: Callable[..., Element], values: list[Any]) -> Element | None:
-        """Return the fragment that drew these values here last; None if they were others."""
-        before = self._value
-        is_same = (
-            how is self._drawn and len(before) == len(values) and all(map(is_, before, values))
-        )
-        return self._element if is_same else None
-
-    def drawn_before(
-        self, how: Callable[..., Element], value: Any, more: tuple[object, ...]
-    ) -> Element | None:
-        """Return the element that drew this value here last; None if it was another value."""
-        is_same = value is self._value and how is self._drawn and more == self._more
-        return self._element if is_same else None
 
 
 def text(value: object) -> str:

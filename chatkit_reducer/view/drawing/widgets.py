@@ -14,13 +14,13 @@ from chatkit_reducer.view.drawing.controls import CONTROLS, action
 from chatkit_reducer.view.drawing.fields import mapping, string, whole_number
 from chatkit_reducer.view.drawing.icons import icon
 from chatkit_reducer.view.drawing.links import picture
+from chatkit_reducer.view.drawing.place import Place
 from chatkit_reducer.view.drawing.styles import Style, box, color, length, typography
 from chatkit_reducer.view.drawing.tree import (
     Child,
     Element,
     Growing,
     Markdown,
-    Place,
     element,
     shown,
     text,

@@ -62,6 +62,21 @@ def test_standard_input_and_output() -> None:
     assert list(Path().iterdir()) == []
 
 
+def test_standard_output_cannot_be_opened(opened: list[str]) -> None:
+    assert failed(WIDGET, "-o", "-", "--open") == (
+        "--open needs a file: give -o FILE, or leave out --open (see 'chatkit-reducer view --help')"
+    )
+    assert opened == []
+
+
+def test_a_stop_beyond_the_end_is_said() -> None:
+    result = run(WIDGET, "--at", "1000")
+    assert result.stderr == (
+        "chatkit-reducer: --at 1,000 is beyond the last of 18 events: the page opens behind that\n"
+    )
+    assert run(WIDGET, "--at", "18").stderr == ""
+
+
 def test_a_page_is_replaced_and_another_file_is_not() -> None:
     shown(WIDGET, "-o", "page.html")
     shown(WIDGET, "-o", "page.html")
@@ -109,7 +124,7 @@ def test_what_cannot_be_read_or_copied_again_has_no_command() -> None:
     assert '"command":null' in run("a\u202eb.sse", "-o", "-").stdout
 
 
-def test_one_thread_of_several_can_be_chosen() -> None:
+def test_one_thread_of_several_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def in_thread(name: str) -> Event:
         return added({**message(f"m_{name}", f"Hello {name}"), "thread_id": name})
 
@@ -118,6 +133,9 @@ def test_one_thread_of_several_can_be_chosen() -> None:
     assert "Hello two" in Path("log.html").read_text(encoding="utf-8")
     shown("log.jsonl", "--thread", "one")
     assert "Hello two" not in Path("log.html").read_text(encoding="utf-8")
+    monkeypatch.setattr(command, "_LARGE", 50_000)
+    assert "give --thread for one thread alone" in run("log.jsonl").stderr
+    assert "--thread" not in run("log.jsonl", "--thread", "one").stderr
     assert failed("log.jsonl", "--thread", "three") == (
         "log.jsonl has no thread 'three'; there is 'one', 'two'"
     )
