@@ -333,10 +333,15 @@ def _workers(count: int) -> Iterator[_Workers]:
         _read = counter
         yield _Workers(None, 1)
         return
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(counter,))
     _read = counter
     try:
         yield _Workers(pool, count)
+    except BaseException:  # the caller wants no more rows: an interrupt, most likely
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -344,4 +349,4 @@ def _workers(count: int) -> Iterator[_Workers]:
 def _begin(counter: Any) -> None:
     global _read  # noqa: PLW0603
     _read = counter
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends us
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a traceback for each process helps no user

@@ -19,7 +19,7 @@ from chatkit_reducer.core.items.base import ItemState, VisibleContent
 from chatkit_reducer.core.json_values import json_or_shown
 from chatkit_reducer.core.policy.settle import settle
 from chatkit_reducer.core.policy.store_rows import NO_NEWS
-from chatkit_reducer.core.policy.table import Cause, Decision, Policy
+from chatkit_reducer.core.policy.table import Cause, Content, Decision, Policy
 from chatkit_reducer.core.policy.verdict import Verdict
 from chatkit_reducer.core.thread.arguments import iterate
 from chatkit_reducer.core.thread.state import ThreadState
@@ -28,7 +28,7 @@ from chatkit_reducer.fleet.endings import UNKNOWN, ending_of
 from chatkit_reducer.fleet.privacy import Privacy
 from chatkit_reducer.policies import PRESETS
 
-__all__ = ["FATES", "Place", "Row", "RowMaker", "Stops", "row", "unnamed_row"]
+__all__ = ["EMPTY", "FATES", "Place", "Row", "RowMaker", "Stops", "row", "unnamed_row"]
 
 Row: TypeAlias = dict[str, Any]
 """The figures of one thread, as plain values."""
@@ -41,6 +41,9 @@ Place: TypeAlias = tuple[str, int]
 
 FATES = ("kept", "stale", "lost")
 _NO_PLACES: tuple[Place, ...] = ()
+EMPTY = "empty"
+"""In the place of a fate, for an item in which there was nothing to see: it cannot be lost."""
+
 _NOTHING = VisibleContent()
 _OF_DECISION = {
     Decision.PERSIST: "kept",
@@ -208,12 +211,12 @@ class RowMaker:
 class _Outcome:
     """The fate of the items of one type, under one policy."""
 
-    items: dict[str, int] = attrs.Factory(lambda: dict.fromkeys(FATES, 0))
+    items: dict[str, int] = attrs.Factory(lambda: dict.fromkeys((*FATES, EMPTY), 0))
     seen: dict[str, VisibleContent] = attrs.Factory(lambda: dict.fromkeys(FATES, _NOTHING))
 
     def add(self, verdict: Verdict) -> None:
         fate = "kept" if verdict.row is NO_NEWS else _OF_DECISION[verdict.decision]
-        self.items[fate] += 1
+        self.items[EMPTY if verdict.case.content is Content.EMPTY else fate] += 1
         self.seen[fate] += verdict.item.seen
 
     def fields(self) -> Row:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from chatkit_reducer.fleet._pyarrow import pyarrow
-from chatkit_reducer.fleet.rows import FATES
+from chatkit_reducer.fleet.rows import EMPTY, FATES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +31,7 @@ def row_schema() -> pa.Schema:
         [
             *asked,
             ("type", text),
-            *[(f"items_{fate}", number) for fate in FATES],
+            *[(f"items_{fate}", number) for fate in (*FATES, EMPTY)],
             *[(fate, amount) for fate in FATES],
         ]
     )

@@ -138,7 +138,7 @@ def _storable(one: Arrival) -> Arrival:
     """Return the entry as it is where all of it is known: nearly always."""
     event: Any = one.event
     if type(event) is ThreadItemUpdated and event.extra is msgspec.UNSET:
-        update = event.update
+        update: Any = event.update
         if type(update) is not UnknownUpdate and update.extra is msgspec.UNSET:
             return one
     return _with_text(one)
@@ -159,8 +159,8 @@ def _decoded(line: bytes) -> Arrival:
     try:
         return _typed.decode(line)
     except MALFORMED:
-        *fields, event = _loose.decode(line)
-        return Arrival(*fields, _loosely(event))
+        fields = _loose.decode(line)
+        return Arrival(*fields[:-1], _loosely(fields[-1]))
 
 
 def _loosely(event: Any) -> Event | Unreadable:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self, TypeAlias
 import attrs
 
 from chatkit_reducer.core.items.base import VisibleContent
-from chatkit_reducer.fleet.rows import FATES, Row
+from chatkit_reducer.fleet.rows import EMPTY, FATES, Row
 
 __all__ = ["Asked", "StopTally", "Tally", "Totals", "WorstThread"]
 
@@ -35,6 +35,7 @@ class Tally:
 
     def add(self, outcome: Row) -> None:
         """Add one outcome of a row."""
+        self.items[EMPTY] += outcome[f"items_{EMPTY}"]
         for fate in FATES:
             self.items[fate] += outcome[f"items_{fate}"]
             self.seen[fate] += VisibleContent(**outcome[fate])
@@ -45,8 +46,8 @@ class Tally:
 
     @property
     def at_stake(self) -> int:
-        """How many items there are."""
-        return sum(self.items.values())
+        """How many items there are with something to see."""
+        return sum(self.items[fate] for fate in FATES)
 
 
 @attrs.define

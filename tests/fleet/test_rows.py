@@ -16,12 +16,13 @@ from chatkit_reducer import events as e
 from chatkit_reducer.analysis import VisibleContent, sweep
 from chatkit_reducer.core.codec import from_json
 from chatkit_reducer.fleet import Privacy, RowMaker, row
-from chatkit_reducer.fleet.rows import FATES, unnamed_row
+from chatkit_reducer.fleet.rows import EMPTY, FATES, unnamed_row
 from chatkit_reducer.journal.records import SETTLED
 from chatkit_reducer.testing import strategies as chatkit
 from chatkit_reducer.testing.examples import added, done, message, text_delta, user_message
 from tests.support.fleets import CAUSES, POLICIES
 
+ALL = (*FATES, EMPTY)
 STOPPED: list[e.Event] = [
     done(user_message("u", "hi")),
     added(message("m", "")),
@@ -57,9 +58,9 @@ def test_the_outcomes_are_those_of_the_settlement(stop: Any, cause: Cause) -> No
     for policy in POLICIES:
         settlement = settle(fold(stop.events), policy=policies.PRESETS[policy], cause=cause)
         mine = [one for one in outcomes if one["policy"] == policy]
-        counted = {one["type"]: sum(one[f"items_{fate}"] for fate in FATES) for one in mine}
+        counted = {one["type"]: sum(one[f"items_{each}"] for each in ALL) for one in mine}
         assert counted == Counter(verdict.item.type for verdict in settlement.verdicts)
-        assert sum(one["items_stale"] for one in mine) == len(settlement.stale)
+        assert sum(one["items_stale"] for one in mine) <= len(settlement.stale)
         assert sum(one["items_lost"] for one in mine) <= len(settlement.discard)
         stale = sum((item.seen for item in settlement.stale), VisibleContent())
         assert summed(one["stale"] for one in mine) == stale
@@ -95,6 +96,15 @@ def test_a_maker_that_was_sent_to_another_process_makes_the_same_rows(stop: Any)
     maker = RowMaker.of(POLICIES, CAUSES, stops="all", items=True)
 
     assert pickle.loads(pickle.dumps(maker)).row(stop.events, "t") == maker.row(stop.events, "t")
+
+
+def test_an_item_with_nothing_to_see_is_not_lost() -> None:
+    (found,) = row([added(message("m", ""))], ["drop"], ["cancelled"])["outcomes"]
+
+    assert {name: found[f"items_{name}"] for name in ALL} == {
+        **dict.fromkeys(FATES, 0),
+        "empty": 1,
+    }
 
 
 # --- how it ended --------------------------------------------------------------------------------

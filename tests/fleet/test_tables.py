@@ -17,7 +17,7 @@ from chatkit_reducer.testing.examples import added, message, text_delta
 from tests.support.fleets import CAUSES, POLICIES, Threads, in_order, threads, without_places
 
 STOPPED: list[Event] = [added(message("m", "")), text_delta("m", "On"), text_delta("m", "ce")]
-COLUMNS = {"thread": [], "seq": [], "event": []}
+COLUMNS = ("thread", "seq", "event")
 
 
 def table(*rows: tuple[Any, Any, Any]) -> pa.Table:
