@@ -116,6 +116,7 @@ class Totals:
         self.pending_threads: int = 0
         self.endings: Counter[str] = Counter()
         self.losing_threads: Counter[Asked] = Counter()
+        """How many threads lose something at the ends of their logs."""
         self.stops: dict[Asked, StopTally] = {}
         self._outcomes: _Outcomes = {}
         self._worst: dict[str, list[WorstThread]] = {}
@@ -154,6 +155,7 @@ class Totals:
         self.pending_threads += row["pending"] > 0
         self.endings[row["ended"]] += 1
         lost = self._add_outcomes(row["outcomes"])
+        self.losing_threads.update(asked for asked, amount in lost.items() if amount != _NOTHING)
         places = dict.fromkeys(lost, row)
         for stops in row["stops"]:
             asked = Asked(stops["policy"], stops["cause"])
@@ -179,7 +181,6 @@ class Totals:
         for asked, amount in lost.items():
             if amount == _NOTHING:
                 continue
-            self.losing_threads[asked] += 1
             if asked.policy not in noted:  # one line for a thread and not one for each cause
                 noted.add(asked.policy)
                 place = places[asked]["source"], places[asked]["position"]

@@ -38,7 +38,8 @@ A thread may be spread over any of the files: their order does not matter, and n
 event that was delivered twice with its number. One machine is enough for a thousand million
 events; docs/fleet.md shows the same on DuckDB, Polars, Dask and Spark.
 
-With --json, one object has the totals: "threads", "events", "outcomes" by policy and cause, "worst".
+With --json, one object has the totals: "threads", "events", "outcomes" by policy and cause, and
+the "worst" threads.
 
 Examples:
 
@@ -116,8 +117,8 @@ def _row_file(context: click.Context, option: click.Parameter, name: str | None)
 @click.option(
     "--key",
     metavar="FILE",
-    help=f"With --hash-ids, the secret: a file of 1 to {_LONGEST_KEY} bytes. The same key gives the "
-    "same hashes. A new one for each run if left out.",
+    help=f"With --hash-ids, the secret: a file of 1 to {_LONGEST_KEY} bytes. The same key gives "
+    "the same hashes. A new one for each run if left out.",
 )
 @click.option(
     "--processes",

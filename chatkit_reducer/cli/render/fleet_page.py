@@ -15,7 +15,7 @@ from string import Template
 
 from chatkit_reducer.cli.render.fleet_report import FleetReport, OutcomeLine, WorstLine
 from chatkit_reducer.cli.render.text import one_line
-from chatkit_reducer.palette import DARK, FATES, LIGHT
+from chatkit_reducer.palette import DARK, FATES, LIGHT, Shade
 from chatkit_reducer.view.page import security_policy
 
 __all__ = ["fleet_page"]
@@ -58,7 +58,14 @@ def _section(title: str, body: str) -> str:
 
 
 def _by_cause(report: FleetReport) -> str:
-    heads = ["policy", "cause", "", *[f"#{fate}" for fate in FATES], "#threads that lose", "lost"]
+    heads = [
+        "policy",
+        "cause",
+        "",
+        *[f"#{fate}" for fate in FATES],
+        "#threads that lose",
+        "lost content",
+    ]
     rows = [
         _outcome(line, [_number("" if line.threads is None else f"{line.threads:,}")])
         for line in report.by_policy
@@ -67,15 +74,13 @@ def _by_cause(report: FleetReport) -> str:
 
 
 def _by_type(report: FleetReport) -> str:
-    heads = ["policy", "item type", "", *[f"#{fate}" for fate in FATES], "lost"]
+    heads = ["policy", "item type", "", *[f"#{fate}" for fate in FATES], "lost content"]
     return _table(heads, [_outcome(line, []) for line in report.by_type])
 
 
 def _outcome(line: OutcomeLine, more: Sequence[str]) -> str:
     words = f'<td class="policy">{_text(line.policy)}</td><td>{_text(line.about)}</td>'
-    counts = "".join(
-        _number(f"{count:,}", fate if count else "zero") for fate, count in line.counts
-    )
+    counts = "".join(_number(f"{n:,}", fate if n else "zero") for fate, n in line.counts)
     bar = f'<td class="bar">{_bar(line.counts)}</td>'
     return f"{words}{bar}{counts}{''.join(more)}<td>{_text(line.lost)}</td>"
 
@@ -104,14 +109,15 @@ def _worst(lines: Iterable[WorstLine]) -> str:
 
 def _table(heads: Iterable[str], rows: Iterable[str]) -> str:
     """Make a table; a head with `#` in front is that of a column of numbers."""
-    cells = [
-        f'<th scope="col" class="n">{head[1:]}</th>'
-        if head[:1] == "#"
-        else f'<th scope="col">{head}</th>'
-        for head in heads
-    ]
+    cells = [_head(head) for head in heads]
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f"<table><thead><tr>{''.join(cells)}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _head(head: str) -> str:
+    if head[:1] == "#":
+        return f'<th scope="col" class="n">{head[1:]}</th>'
+    return f'<th scope="col">{head}</th>'
 
 
 def _number(text: str, kind: str = "") -> str:
@@ -125,9 +131,8 @@ def _bar(counts: Sequence[tuple[str, int]]) -> str:
     for fate, count in counts:
         width = _WIDTH * count / total if total else 0
         if width:
-            parts.append(
-                f'<rect class="{_fill(fate)}" x="{left:.2f}" width="{width:.2f}" height="14"/>'
-            )
+            place = f'x="{left:.2f}" width="{width:.2f}" height="14"'
+            parts.append(f'<rect class="{_fill(fate)}" {place}/>')
         left += width
     view = f'viewBox="0 0 {_WIDTH} 14" preserveAspectRatio="none"'
     return f'<svg role="img" aria-label="{said}" {view}>{"".join(parts)}</svg>'
@@ -138,12 +143,13 @@ def _fill(fate: str) -> str:
 
 
 def _legend() -> str:
-    entries = [
-        '<li><svg aria-hidden="true" viewBox="0 0 14 14">'
-        f'<rect class="{_fill(shade.name)}" width="14" height="14"/></svg>{_text(shade.meaning)}</li>'
-        for shade in FATES.values()
-    ]
-    return f'<ul class="legend">{"".join(entries)}</ul>'
+    return f'<ul class="legend">{"".join(map(_entry, FATES.values()))}</ul>'
+
+
+def _entry(shade: Shade) -> str:
+    sign = f'<rect class="{_fill(shade.name)}" width="14" height="14"/>'
+    drawing = f'<svg aria-hidden="true" viewBox="0 0 14 14">{sign}</svg>'
+    return f"<li>{drawing}{_text(shade.meaning)}</li>"
 
 
 def _text(text: str) -> str:
