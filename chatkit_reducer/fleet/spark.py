@@ -80,7 +80,7 @@ def _quoted(name: str) -> str:
 
 def _spark_types() -> Any:
     try:
-        import pyspark.sql.pandas.types as types
+        from pyspark.sql.pandas import types
     except ImportError as error:
         raise ImportError(
             f"expected PySpark to be installed, got {error}: "

@@ -15,8 +15,15 @@ from pyspark.sql import DataFrame, SparkSession
 from chatkit_reducer import encode
 from chatkit_reducer.events import Event
 from chatkit_reducer.fleet import Privacy, RowMaker, row_schema, spark
-from chatkit_reducer.testing.examples import added, done, message, task, task_added, text_delta
-from chatkit_reducer.testing.examples import workflow
+from chatkit_reducer.testing.examples import (
+    added,
+    done,
+    message,
+    task,
+    task_added,
+    text_delta,
+    workflow,
+)
 from tests.support.fleets import CAUSES, POLICIES, in_order, without_places
 from tests.support.paths import ROOT
 
