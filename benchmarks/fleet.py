@@ -65,14 +65,16 @@ def _print_all(folder: Path, events: int, *, with_engines: bool) -> None:
     if with_engines:
         make_tables(folder)
         names += list(_ENGINES)
-    print(f"{'':<16}{'us an event':>14}{'ratio':>9}{'peak MB':>10}")
+    print(f"{'':<16}{'us an event':>14}{'of cores':>11}{'ratio':>9}{'peak MB':>10}")
     first: Any = None
     for name in names:
         one = _in_a_process(name, folder)
         first = first or one
         assert one["answer"] == first["answer"], f"{name} gives another answer"
-        each, ratio = one["seconds"] / made * 1e6, one["seconds"] / first["seconds"]
-        print(f"{name:<16}{each:>14.2f}{ratio:>9.2f}{one['peak'] / 1024:>10,.0f}", flush=True)
+        each, cpu = one["seconds"] / made * 1e6, one["cpu"] / made * 1e6
+        ratio = one["seconds"] / first["seconds"]
+        figures = f"{each:>14.2f}{cpu:>11.2f}{ratio:>9.2f}{one['peak'] / 1024:>10,.0f}"
+        print(f"{name:<16}{figures}", flush=True)
 
 
 def _in_a_process(name: str, folder: Path) -> Any:
@@ -85,8 +87,10 @@ def _measured(name: str, folder: Path) -> dict[str, Any]:
     begun = time.perf_counter()
     totals = Totals.of(_ways()[name](folder))
     seconds = time.perf_counter() - begun
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, -1)]
-    return {"seconds": seconds, "peak": max(peaks), "answer": _answer(totals)}
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(each.ru_utime + each.ru_stime for each in used)
+    peak = max(each.ru_maxrss for each in used)
+    return {"seconds": seconds, "cpu": cpu, "peak": peak, "answer": _answer(totals)}
 
 
 def _answer(totals: Totals) -> str:

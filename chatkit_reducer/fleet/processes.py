@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -337,6 +338,8 @@ def _workers(count: int) -> Iterator[_Workers]:
     pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(counter,))
     _read = counter
     try:
+        with _no_interrupts():
+            pool.submit(_nothing)  # the first task starts all processes
         yield _Workers(pool, count)
     except BaseException:  # the caller wants no more rows: an interrupt, most likely
         for child in set(multiprocessing.active_children()) - others:
@@ -349,4 +352,29 @@ def _workers(count: int) -> Iterator[_Workers]:
 def _begin(counter: Any) -> None:
     global _read  # noqa: PLW0603
     _read = counter
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a traceback for each process helps no user
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent was killed, and cannot end it any more."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Hold interrupts back; processes started meanwhile get none at all: their parent ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -159,8 +159,9 @@ def _decoded(line: bytes) -> Arrival:
     try:
         return _typed.decode(line)
     except MALFORMED:
-        fields = _loose.decode(line)
-        return Arrival(*fields[:-1], _loosely(fields[-1]))
+        fields: list[Any] = _loose.decode(line)
+        fields[-1] = _loosely(fields[-1])
+        return Arrival(*fields)
 
 
 def _loosely(event: Any) -> Event | Unreadable:

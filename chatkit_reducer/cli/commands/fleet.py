@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import attrs
 import click
@@ -191,7 +191,7 @@ def _maker(tables: Sequence[Policy], causes: Sequence[Cause], stops: str, kept: 
     if kept.counts_only and not kept.items:
         raise click.UsageError("--counts-only needs --items")
     privacy = Privacy(texts=not kept.counts_only, id_key=_key(kept.key) if kept.hash_ids else None)
-    where = "all" if stops == "all" else "end"
+    where: Literal["end", "all"] = "all" if stops == "all" else "end"
     try:
         return RowMaker.of(tables, causes, stops=where, items=kept.items, privacy=privacy)
     except ValueError as error:
