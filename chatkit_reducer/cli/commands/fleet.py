@@ -35,8 +35,8 @@ _LONGEST_KEY = 64
 
 _EPILOG = f"""
 A thread may be spread over any of the files: their order does not matter, and neither does an
-event that was delivered twice with its number. One machine is enough for a thousand million
-events; docs/fleet.md shows the same on DuckDB, Polars, Dask and Spark.
+event that was delivered twice with its number. docs/fleet.md shows the same on DuckDB, Polars,
+Dask and Spark.
 
 With --json, one object has the totals: "threads", "events", "outcomes" by policy and cause, and
 the "worst" threads.
@@ -45,7 +45,7 @@ Examples:
 
 \b
   {PROGRAM} fleet logs/
-  {PROGRAM} fleet logs/ --policy sdk --policy mine.toml --page answer.html
+  {PROGRAM} fleet logs/ --policy sdk --policy mine.toml --page a.html
   {PROGRAM} fleet logs/ --cause crashed --cause cancelled -o rows.parquet
   {PROGRAM} fleet logs/ --stops all --hash-ids -o rows.jsonl
 """
