@@ -38,6 +38,7 @@ _PARTITION = 8 * 1024 * 1024
 _MOST_PARTITIONS = 1024
 _EXPANSION = 10
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+_PARQUET = b"PAR1"
 _LOOK = 0.2  # seconds between two looks at the progress
 _AHEAD = 2  # tasks for each process that wait
 
@@ -200,8 +201,9 @@ class _Dealing:
             return BrokenLog(path, getattr(error, "strerror", None) or str(error))
 
     def _deal(self, path: str, number: int, on_progress: OnProgress) -> BrokenLog | None:
-        if Path(path).is_dir():
-            return BrokenLog(path, "it is a folder")
+        reason = _no_log(path)
+        if reason is not None:
+            return BrokenLog(path, reason)
         options = self.limits.arguments
         named = by_thread(read_records(path, **options))
         first = next((thread for thread, _ in named if thread is not None), None)
@@ -210,6 +212,18 @@ class _Dealing:
         arrivals = fault.watch(arrivals_of(records, number, first))
         Spill(self.folder, self.partitions, str(os.getpid())).take(arrivals)
         return None if fault.reason is None else BrokenLog(path, fault.reason)
+
+
+def _no_log(path: str) -> str | None:
+    """Return why a file cannot be a log, if its kind says so."""
+    if Path(path).is_dir():
+        return "it is a folder"
+    if not Path(path).is_file():
+        return None
+    with Path(path).open("rb") as file:
+        if file.read(len(_PARQUET)) == _PARQUET:
+            return "it is a Parquet file: DuckDB, Polars, Dask or Spark can fold it (docs/fleet.md)"
+    return None
 
 
 class _Fault:

@@ -292,13 +292,15 @@ def test_broken_files_are_told_and_left_out(tmp_path: Path) -> None:
     paths = write_logs(tmp_path, {"good": numbered({"a": STOPPED})})
     (tmp_path / "not a log").write_text("nothing\nto see\n")
     (tmp_path / "folder").mkdir()
-    paths += [tmp_path / name for name in ("not a log", "missing", "folder")]
+    (tmp_path / "rows").write_bytes(b"PAR1" + paths[0].read_bytes())
+    paths += [tmp_path / name for name in ("not a log", "missing", "folder", "rows")]
     rows, found = broken(paths)
 
     assert [row["thread"] for row in rows] == ["a"]
-    assert [name for name, _ in found] == ["folder", "missing", "not a log"]
+    assert [name for name, _ in found] == ["folder", "missing", "not a log", "rows"]
     assert [reason for _, reason in found][:2] == ["it is a folder", "No such file or directory"]
     assert found[2][1].startswith("nothing in it is a ChatKit event (line 1:")
+    assert found[3][1].startswith("it is a Parquet file:")
 
 
 def test_a_damaged_end_is_an_anomaly_and_the_rest_counts(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ Examples:
 \b
   {PROGRAM} fleet logs/
   {PROGRAM} fleet logs/ --policy sdk --policy mine.toml --page a.html
-  {PROGRAM} fleet logs/ --cause crashed --cause cancelled -o rows.parquet
-  {PROGRAM} fleet logs/ --stops all --hash-ids -o rows.jsonl
+  {PROGRAM} fleet logs/ --cause crashed --cause failed -o rows.jsonl
+  {PROGRAM} fleet logs/ --stops all --hash-ids -o rows.parquet
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,7 @@ from chatkit_reducer.palette import FATES
 __all__ = ["show_fleet"]
 
 _BAR = 16
+_NARROW = 6
 _SHOWN = 5
 """So many of the worst threads of each policy are shown."""
 
@@ -67,13 +69,13 @@ def _show_stops(console: Console, report: FleetReport) -> None:
 
 
 def _table(*words: str, numbers: Sequence[str], others: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in words:
         table.add_column(name)
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
     for name in others:
-        table.add_column(name, min_width=_BAR)
+        table.add_column(name)
     return table
 
 
@@ -83,22 +85,25 @@ class _Bar:
     def __init__(self, counts: Sequence[tuple[str, int]]) -> None:
         self._counts = counts
 
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(_NARROW, _BAR)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         is_plain = options.ascii_only or console.is_dumb_terminal
         bar = Text(no_wrap=True)
-        for fate, cells in _cells(self._counts):
+        for fate, cells in _cells(self._counts, min(_BAR, options.max_width)):
             sign = FATES[fate].ascii if is_plain else FATES[fate].block
             bar.append(sign * cells, _style(fate))
         yield bar
 
 
-def _cells(counts: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+def _cells(counts: Sequence[tuple[str, int]], width: int) -> list[tuple[str, int]]:
     """Return how many cells each fate has: one at least if there is any of it."""
     total = sum(count for _, count in counts)
-    cells = {fate: max(1, round(_BAR * n / total)) if n else 0 for fate, n in counts}
+    cells = {fate: max(1, round(width * n / total)) if n else 0 for fate, n in counts}
     if total:
         largest = max(cells, key=cells.__getitem__)
-        cells[largest] += _BAR - sum(cells.values())
+        cells[largest] += width - sum(cells.values())
     return list(cells.items())
 
 
