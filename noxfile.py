@@ -26,6 +26,7 @@ PYTEST = ("python", "-m", "pytest", "-q", "-n", "auto")
 # their time, and say little about another Python, about our dependencies, or about the wheel.
 BUT_FOR_THE_SLOW = (
     "--ignore=tests/docs/test_embedding.py",
+    "--ignore=tests/fleet/test_spark.py",
     "--ignore=tests/integrations/openai_chatkit/test_killed_servers.py",
     "--ignore=tests/integrations/openai_chatkit/test_misbehaving_stores.py",
     "--ignore=tests/integrations/openai_chatkit/test_postgres.py",

@@ -20,6 +20,7 @@ ROOMS = {
     "analysis",
     "cli",
     "core",
+    "fleet",
     "integrations",
     "journal",
     "logs",

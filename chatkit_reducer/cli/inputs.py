@@ -214,15 +214,17 @@ class Logs:
         if not folder.logs and not folder.failed:
             self._failed.append(cannot_read(name, "no file in this folder has a ChatKit event"))
 
+    def tell_failures(self) -> int:
+        """Print a line for each folder that has no log; return the exit status."""
+        return max([fail(error) for error in self._failed], default=0)
+
     def each(self, work: Callable[[Log], int]) -> int:
         """Do the work for each log; return the worst exit status.
 
         Raises:
             ClickException: from the work, if there is only one log.
         """
-        worst = 0
-        for error in self._failed:
-            worst = max(worst, fail(error))
+        worst = self.tell_failures()
         for log in self.all:
             with log.bar:
                 worst = max(worst, self._done(log, work))

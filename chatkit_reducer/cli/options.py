@@ -20,6 +20,7 @@ __all__ = [
     "log",
     "logs",
     "number",
+    "several_causes",
     "stored",
     "until",
     "words_of",
@@ -118,6 +119,18 @@ stored: _Option = click.option(
     help="What the store held before the log begins: a JSON list of items, or an object with "
     "`items` and perhaps `thread`. The log is then taken as one of that thread alone.",
 )
+
+
+def several_causes(
+    context: click.Context, option: click.Parameter, values: tuple[str, ...]
+) -> tuple[Cause, ...]:
+    """Make causes of the values of an option, each once; `cancelled` if there are none.
+
+    Raises:
+        BadParameter: a value is not a cause.
+    """
+    found = [_cause(context, option, value) for value in values]
+    return tuple(dict.fromkeys(found)) or (Cause.CANCELLED,)
 
 
 def _cause(context: click.Context, option: click.Parameter, value: str) -> Cause:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["ReadingBar"]
+__all__ = ["ReadingBar", "ShareBar"]
 
 _LONG = 5_000_000
 _SLOW = 0.5
@@ -70,5 +70,46 @@ def _bar(size: int) -> Progress:
     columns = ("reading", BarColumn(), DownloadColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     bar.add_task("", total=size)
+    bar.start()
+    return bar
+
+
+class ShareBar:
+    """A progress bar on standard error for work of which the share that is done is known.
+
+    It comes up on a terminal only, and not for work that takes no time.
+    """
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, share: float) -> None:
+        """Show that so much is done, from 0 to 1."""
+        if self._bar is None and time.monotonic() - self._begun > _SLOW and os.isatty(2):
+            self._bar = _share_bar()
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=share)
+
+
+def _share_bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+    columns = ("folding", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task("", total=1.0)
     bar.start()
     return bar

@@ -20,7 +20,7 @@ from chatkit_reducer.cli.render.widgets import widget_tree
 from chatkit_reducer.core.items import ITEM_TYPES, ItemState, OpaqueItem
 from chatkit_reducer.events import Json
 
-__all__ = ["VIEWS", "Body", "View", "type_names", "view_of"]
+__all__ = ["VIEWS", "Body", "View", "type_name", "type_names", "view_of"]
 
 Body: TypeAlias = Iterator[RenderableType]
 
@@ -44,10 +44,11 @@ def view_of(item: ItemState) -> View:
 
 def type_names(types: Sequence[str]) -> dict[str, str]:
     """Return short names of item types for the lanes of a chart: of the first few."""
-    return {kind: shortened(_type_name(kind), _LONGEST_NAME) for kind in types[:_MOST_LANES]}
+    return {kind: shortened(type_name(kind), _LONGEST_NAME) for kind in types[:_MOST_LANES]}
 
 
-def _type_name(kind: str) -> str:
+def type_name(kind: str) -> str:
+    """Return the name of an item type for people."""
     found = VIEWS.get(kind)
     return found.name if found is not None else id_text(kind) or "(no type)"
 

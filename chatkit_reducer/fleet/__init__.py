@@ -1,0 +1,58 @@
+"""How much would each policy have lost last month? A row for each thread of many logs.
+
+    row(events, policies, causes)         the figures of one thread: pure
+    FileFold(paths, maker).rows()         those of many files, with several processes
+    fold_batches(batches, ...)            those of Arrow tables, for any engine
+    spark.fold(df, ...)                   those of a Spark DataFrame
+
+All give equal rows, in any order of files and partitions. Names are imported when they are first
+used, and no engine before that.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chatkit_reducer.fleet.privacy import Privacy
+    from chatkit_reducer.fleet.processes import BrokenLog, FileFold, NoMemoryError
+    from chatkit_reducer.fleet.rows import RowMaker, row
+    from chatkit_reducer.fleet.schema import row_schema
+    from chatkit_reducer.fleet.tables import fold_batches
+    from chatkit_reducer.fleet.totals import Totals
+
+__all__ = [
+    "BrokenLog",
+    "FileFold",
+    "NoMemoryError",
+    "Privacy",
+    "RowMaker",
+    "Totals",
+    "fold_batches",
+    "row",
+    "row_schema",
+]
+
+_HOMES = {
+    "BrokenLog": "processes",
+    "FileFold": "processes",
+    "NoMemoryError": "processes",
+    "Privacy": "privacy",
+    "RowMaker": "rows",
+    "Totals": "totals",
+    "fold_batches": "tables",
+    "row": "rows",
+    "row_schema": "schema",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
