@@ -23,6 +23,7 @@ ROOMS = {
     "integrations",
     "journal",
     "logs",
+    "serving",
     "supervise",
     "testing",
     "view",
