@@ -24,6 +24,7 @@ ROOMS = {
     "integrations",
     "journal",
     "logs",
+    "serving",
     "supervise",
     "testing",
     "view",

@@ -6,7 +6,7 @@ import asyncio
 import weakref
 from collections.abc import Callable
 
-from chatkit_reducer.supervise._tasks import EventLoop
+from chatkit_reducer.supervise.tasks import EventLoop
 
 __all__ = ["Consumer"]
 

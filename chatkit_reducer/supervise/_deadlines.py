@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import Context
 
 from chatkit_reducer.supervise._producer.protocol import Producer
-from chatkit_reducer.supervise._tasks import EventLoop
+from chatkit_reducer.supervise.tasks import EventLoop
 
 __all__ = ["Deadlines"]
 

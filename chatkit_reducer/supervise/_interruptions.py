@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import anyio
 
-from chatkit_reducer.supervise._tasks import on_asyncio
+from chatkit_reducer.supervise.tasks import on_asyncio
 
 __all__ = [
     "cancel_again",

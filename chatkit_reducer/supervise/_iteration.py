@@ -14,7 +14,7 @@ from chatkit_reducer.supervise._options import Limits
 from chatkit_reducer.supervise._producer.choice import make_producer
 from chatkit_reducer.supervise._producer.held import Held
 from chatkit_reducer.supervise._producer.protocol import Producer
-from chatkit_reducer.supervise._tasks import event_loop
+from chatkit_reducer.supervise.tasks import event_loop
 
 __all__ = ["Iteration"]
 

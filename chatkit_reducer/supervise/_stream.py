@@ -43,11 +43,11 @@ from chatkit_reducer.supervise._life import Action, Effect, Life, Stage
 from chatkit_reducer.supervise._options import Limits
 from chatkit_reducer.supervise._producer.choice import make_producer
 from chatkit_reducer.supervise._producer.protocol import Interrupted
-from chatkit_reducer.supervise._tasks import event_loop, on_asyncio
 from chatkit_reducer.supervise._tracker import Tracker
 from chatkit_reducer.supervise._watching import Watching
 from chatkit_reducer.supervise.commit.committer import Committer
 from chatkit_reducer.supervise.commit.lookups import Lookup, look_up
+from chatkit_reducer.supervise.tasks import event_loop, on_asyncio
 
 __all__ = ["Supervised"]
 

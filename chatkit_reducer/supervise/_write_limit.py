@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from chatkit_reducer.supervise._producer._steps import GaveUp, Order, Steps
-from chatkit_reducer.supervise._tasks import on_asyncio
+from chatkit_reducer.supervise.tasks import on_asyncio
 
 __all__ = ["Begin", "limited"]
 

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import anyio
 import attrs
 
-from chatkit_reducer.supervise._tasks import event_loop, on_asyncio
+from chatkit_reducer.supervise.tasks import event_loop, on_asyncio
 
 __all__ = ["Outcome", "run_shielded"]
 

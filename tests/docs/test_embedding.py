@@ -80,6 +80,16 @@ def blocks(page: str) -> list[Block]:
     return [Block(**found.groupdict()) for found in BLOCK.finditer(text)]
 
 
+def files(page: str) -> dict[str, str]:
+    """The files on a page, by their names."""
+    found = [(block.mark or "").partition("file: ")[2] for block in blocks(page)]
+    return {name: block.text for name, block in zip(found, blocks(page), strict=True) if name}
+
+
+STAND_INS = "stand-ins.md"
+"""The page of the files that other pages need beside their own."""
+
+
 @attrs.define
 class Site:
     """The files of a page in a folder, and the servers that it starts."""
@@ -155,9 +165,8 @@ def site(page: str, folder: Path) -> Iterator[Site]:
     """The page, with all that it tells people to do done."""
     here = Site(folder)
     try:
-        for block in blocks(page):
-            if block.mark is not None and block.mark.startswith("file: "):
-                here.write(block.mark.removeprefix("file: "), block.text)
+        for name, text in {**files(STAND_INS), **files(page)}.items():
+            here.write(name, text)
         for block in blocks(page):
             if block.mark == "start":
                 for command in block.text.splitlines():
@@ -481,9 +490,18 @@ def assert_taken_over_by_another_worker(here: Site, workers: list[subprocess.Pop
 
 CITATION = {"type": "annotation", "source": {"type": "url", "title": "Moon", "url": "https://a.b"}}
 KILLED = """\
-import asyncio, os, signal, sys, worker
+import asyncio, os, signal, sys, store
 
 place = sys.argv[1]
+save = store.save
+
+def killed_save(thread_id, items):
+    save(thread_id, items)
+    if place == "store" and items[0]["type"] == "assistant_message":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+store.save = killed_save
+import worker
 append = type(worker.journal).append
 
 async def killed_append(self, response, at, records):
@@ -491,15 +509,7 @@ async def killed_append(self, response, at, records):
     if place == "journal" and b"item.done" in records[0] and b"assistant_message" in records[0]:
         os.kill(os.getpid(), signal.SIGKILL)
 
-keep = worker.keep
-
-def killed_keep(thread_id, event):
-    keep(thread_id, event)
-    if place == "store" and event.item["type"] == "assistant_message":
-        os.kill(os.getpid(), signal.SIGKILL)
-
 type(worker.journal).append = killed_append
-worker.keep = killed_keep
 asyncio.run(worker.main())
 """
 
@@ -568,10 +578,10 @@ def test_sync(tmp_path: Path) -> None:
 # --- what is on the pages ------------------------------------------------------------------------
 
 
-ALL = sorted(path.name for path in PAGES.glob("*.md") if path.name != "README.md")
+ALL = sorted(path.name for path in PAGES.glob("*.md") if path.name not in {"README.md", STAND_INS})
 
 
-@pytest.mark.parametrize("page", ALL)
+@pytest.mark.parametrize("page", [*ALL, STAND_INS])
 def test_every_block_is_run_or_is_a_command_to_install_something(page: str) -> None:
     for block in blocks(page):
         assert block.mark is not None, block.text
@@ -587,14 +597,19 @@ def test_every_page_is_run_here() -> None:
     assert {f"test_{page.removesuffix('.md').replace('-', '_')}" for page in ALL} <= set(globals())
 
 
-@pytest.mark.parametrize("name", ["check.py", "model.py", "store.py"])
-def test_a_file_that_several_pages_have_is_the_same_on_all_of_them(name: str) -> None:
-    others = {("fastapi.md", "check.py"), ("fastapi.md", "store.py"), ("sync.md", "model.py")}
-    others.add(("websocket.md", "check.py"))
-    copies = {
-        block.text
-        for page in ALL
-        for block in blocks(page)
-        if block.mark == f"file: {name}" and (page, name) not in others
-    }
-    assert len(copies) == 1
+@pytest.mark.parametrize("page", ALL)
+def test_a_page_links_to_the_stand_ins_that_it_needs(page: str) -> None:
+    own = files(page)
+    code = "\n".join(own.values())
+    needed = [name for name in files(STAND_INS) if f"from {name.removesuffix('.py')} " in code]
+    text = (PAGES / page).read_text(encoding="utf-8")
+    for name in set(needed) - own.keys():
+        assert f"`{name}`" in text, name
+        assert f"]({STAND_INS})" in text or "stand-ins](" in text
+
+
+@pytest.mark.parametrize("page", ALL)
+def test_an_application_is_short(page: str) -> None:
+    """What people are asked to own, beside their model and their store."""
+    own = {name: text for name, text in files(page).items() if not name.startswith("check")}
+    assert all(text.count("\n") < 100 for text in own.values())

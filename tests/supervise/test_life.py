@@ -22,7 +22,7 @@ from chatkit_reducer.events import Event
 from chatkit_reducer.supervise import Supervised, supervise
 from chatkit_reducer.supervise import _stream as stream
 from chatkit_reducer.supervise._life import TRANSITIONS, Action, Effect, Life, Stage
-from chatkit_reducer.supervise._tasks import event_loop
+from chatkit_reducer.supervise.tasks import event_loop
 from tests.support.supervised import BEGUN, NO_MARKER, App, eventually
 
 # --- the table ------------------------------------------------------------------------------------

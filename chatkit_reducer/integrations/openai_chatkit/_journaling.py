@@ -6,9 +6,8 @@ A journal that fails costs a log record. The responses go on as if there was non
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from chatkit.types import ThreadMetadata
@@ -16,6 +15,7 @@ from chatkit.types import ThreadMetadata
 from chatkit_reducer.events import Json
 from chatkit_reducer.integrations.openai_chatkit._faults import Faults
 from chatkit_reducer.integrations.openai_chatkit._response import ResponseSession, end_all
+from chatkit_reducer.journal.heartbeat import AT_MOST, Heartbeat, ask_to_stop
 from chatkit_reducer.journal.protocol import FORMAT, Journal, JournalError
 from chatkit_reducer.journal.writer import JournalWriter
 
@@ -32,11 +32,7 @@ __all__ = [
 
 logger: logging.Logger = logging.getLogger("chatkit_reducer.integrations.openai_chatkit")
 
-_RENEW_EVERY = 0.5
-"""How often leases are renewed, and requests of other processes to stop are read, in seconds."""
 _LOOK_EVERY = 0.1
-_AT_MOST = 5.0
-"""How long the journal may take for one operation here, in seconds."""
 
 _SEARCH = "search"
 _faults = Faults()
@@ -97,64 +93,27 @@ class Leases:
     """The responses of one server that run in one event loop; their leases are renewed.
 
     Args:
-        server: the server, which has a journal.
+        server: the server.
     """
 
     def __init__(self, server: JournaledServer) -> None:
         self._server = server
-        self._running: dict[str, ResponseSession] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._heartbeat = Heartbeat(lambda: server.journal)
         self._endings: set[asyncio.Task[None]] = set()
-        self._is_silent = False
 
     def add(self, one: ResponseSession) -> None:
         """Renew the lease of a response from now on."""
-        if one.journal is None:
-            return
-        self._running[one.journal.response] = one
-        if self._task is None or self._task.done():
-            # The context of this request must not outlive it.
-            self._task = asyncio.get_running_loop().create_task(
-                self._renew(), name="chatkit_reducer leases", context=contextvars.Context()
-            )
+        if one.journal is not None:
+            self._heartbeat.add(one.journal.response, lambda: self._stop(one))
 
     def discard(self, one: ResponseSession) -> None:
         """Renew the lease of a response no longer."""
         if one.journal is not None:
-            self._running.pop(one.journal.response, None)
-        if not self._running and self._task is not None:
-            self._task.cancel()
-
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(_RENEW_EVERY)
-            for response in await self._alive():
-                one = self._running.get(response)
-                if one is not None and not one.is_ending:
-                    self._stop(one)
-
-    async def _alive(self) -> Collection[str]:
-        """Renew all leases; return the responses that other processes asked to stop."""
-        journal = self._server.journal
-        if journal is None:
-            return ()
-        try:
-            async with asyncio.timeout(_AT_MOST):
-                asked = await journal.alive(list(self._running))
-        except Exception as error:  # noqa: BLE001  # the answers go on
-            if not self._is_silent:
-                logger.warning(
-                    "The leases of %d responses were not renewed: %s: %s",
-                    len(self._running),
-                    type(error).__name__,
-                    error,
-                )
-            self._is_silent = True
-            return ()
-        self._is_silent = False
-        return asked
+            self._heartbeat.discard(one.journal.response)
 
     def _stop(self, one: ResponseSession) -> None:
+        if one.is_ending:
+            return
         one.stop()
         ending = asyncio.create_task(end_all([one], self._server.commit_timeout))
         self._endings.add(ending)
@@ -170,19 +129,13 @@ async def ask_others_to_stop(
         return []
     here = {one.journal.response for one in ours if one.journal is not None}
     try:
-        async with asyncio.timeout(_AT_MOST):
-            orphans = {one.response for one in await journal.find(thread=thread_id, orphaned=True)}
-            found = [header.response for header in await journal.find(thread=thread_id)]
-            others = [response for response in found if response not in here | orphans]
-            for response in others:
-                await journal.stop(response)
+        return await ask_to_stop(journal, thread_id, here)
     except Exception:
         logger.exception(
             "The responses of thread %s in other processes were not asked to stop: see below.",
             thread_id,
         )
         return []
-    return others
 
 
 async def wait_for_others(
@@ -221,7 +174,7 @@ async def forget_thread(server: JournaledServer, thread_id: str) -> None:
     if server.journal is None:
         return
     try:
-        async with asyncio.timeout(_AT_MOST):
+        async with asyncio.timeout(AT_MOST):
             await server.journal.forget(thread=thread_id)
     except Exception:
         logger.exception(

@@ -19,8 +19,8 @@ from chatkit_reducer.supervise._producer.closing import (
     note_slow,
 )
 from chatkit_reducer.supervise._producer.protocol import Interrupted
-from chatkit_reducer.supervise._tasks import await_if_needed
 from chatkit_reducer.supervise.shield import run_shielded
+from chatkit_reducer.supervise.tasks import await_if_needed
 
 __all__ = ["InTask"]
 

@@ -19,8 +19,8 @@ from chatkit_reducer.supervise._producer.closing import (
     note_left_behind,
     note_slow,
 )
-from chatkit_reducer.supervise._tasks import EventLoop, await_if_needed
 from chatkit_reducer.supervise.shield import run_shielded
+from chatkit_reducer.supervise.tasks import EventLoop, await_if_needed
 
 __all__ = ["OwnTask"]
 

@@ -10,7 +10,7 @@ from chatkit_reducer.supervise._producer._in_task import InTask
 from chatkit_reducer.supervise._producer._own_task import OwnTask
 from chatkit_reducer.supervise._producer.held import Held
 from chatkit_reducer.supervise._producer.protocol import Producer
-from chatkit_reducer.supervise._tasks import EventLoop, on_asyncio
+from chatkit_reducer.supervise.tasks import EventLoop, on_asyncio
 
 __all__ = ["make_producer"]
 

@@ -16,8 +16,8 @@ from chatkit_reducer.core.policy.disclosure import writes_of
 from chatkit_reducer.core.policy.settlement import Settlement
 from chatkit_reducer.core.policy.verdict import Write
 from chatkit_reducer.errors import EncodeError, WriteErrors
-from chatkit_reducer.supervise._tasks import await_if_needed
 from chatkit_reducer.supervise.shield import Outcome, run_shielded
+from chatkit_reducer.supervise.tasks import await_if_needed
 
 __all__ = ["Attempts", "Commit", "call_and_await", "commit_in_attempts"]
 

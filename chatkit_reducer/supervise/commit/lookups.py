@@ -15,8 +15,8 @@ import msgspec
 from msgspec import UnsetType
 
 from chatkit_reducer.events import Json
-from chatkit_reducer.supervise._tasks import event_loop
 from chatkit_reducer.supervise.shield import run_shielded
+from chatkit_reducer.supervise.tasks import event_loop
 
 __all__ = ["Load", "Lookup", "look_up", "look_up_all"]
 

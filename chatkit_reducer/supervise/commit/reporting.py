@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from chatkit_reducer.errors import CommitError
 from chatkit_reducer.supervise.commit.attempts import call_and_await
 from chatkit_reducer.supervise.shield import run_shielded
 
-__all__ = ["OnFailure", "report", "warn_of_taken_ids"]
+__all__ = ["OnFailure", "log_error", "log_failure", "report", "warn_of_taken_ids"]
 
 OnFailure: TypeAlias = Callable[[CommitError], object]
 """Called with the error of a failed commit; an awaitable that it returns is awaited."""
@@ -34,28 +34,43 @@ async def report(
         Whether a cancellation was kept out: the caller has to raise it.
     """
     if hook is None:
-        _log_failure(failure)
+        log_failure(failure)
         return False
     outcome = await run_shielded(lambda: call_and_await(hook, failure), seconds, context=context)
     if outcome.error is not None:
         said = "`on_failure` failed itself, and so the failure is logged, too."
-        _log(said, outcome.error, failure, {})
-        _log_failure(failure)
+        log_error(said, outcome.error, _texts(failure))
+        log_failure(failure)
     return outcome.cancelled
 
 
-def _log_failure(failure: CommitError) -> None:
+def log_failure(failure: CommitError) -> None:
+    """Log a commit that failed."""
     unwritten = [(write.op, write.item.get("id")) for write in failure.unwritten]
     extra = {"failure": failure, "unwritten": unwritten}
-    _log(str(failure), failure.__cause__, failure, extra)
+    log_error(str(failure), failure.__cause__, _texts(failure), extra)
 
 
-def _log(
-    said: str, error: BaseException | None, failure: CommitError, extra: dict[str, Any]
+def _texts(failure: CommitError) -> Iterable[str]:
+    return texts_of(failure.settlement, failure.unwritten)
+
+
+def log_error(
+    said: str,
+    error: BaseException | None,
+    texts: Iterable[str],
+    extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Log an error; leave its words out if they quote the conversation."""
+    """Log an error; leave its words out if they quote the conversation.
+
+    Args:
+        said: the message.
+        error: the error, if there is one.
+        texts: the texts of the conversation.
+        extra: more for the log record.
+    """
     printed = "" if error is None else "".join(traceback.format_exception(error))
-    if error is None or not discloses(printed, texts_of(failure.settlement, failure.unwritten)):
+    if error is None or not discloses(printed, texts):
         logger.error("%s", said, exc_info=error, extra=extra)
         return
     places = "".join(traceback.format_tb(error.__traceback__))

@@ -1,0 +1,189 @@
+"""Law: a response without an event loop ends with a store that holds what its client saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatkit_reducer import HIDDEN_TYPES, Cause, Settlement, ThreadState, fold, policies
+from chatkit_reducer.core.policy.table import Policy
+from chatkit_reducer.errors import CommitError
+from chatkit_reducer.events import ErrorEvent, Event
+from chatkit_reducer.serving import stream_sync
+from chatkit_reducer.testing.examples import added, done, message, text_delta
+from tests.serving.test_responses_laws import POLICIES, scripts, without_waits
+
+BEGUN = [added(message("m")), text_delta("m", "one "), text_delta("m", "two")]
+
+
+@attrs.define
+class Exchange:
+    """A producer, a store that fails, and a client, in one thread."""
+
+    script: list[Any]
+    faults: dict[int, BaseException] = attrs.field(factory=dict)
+    """What the calls of the store raise, by number; every second one has done its work before."""
+    store: dict[str, Any] = attrs.field(factory=dict)
+    seen: list[Event] = attrs.field(factory=list)
+    settlements: list[Settlement] = attrs.field(factory=list)
+    failures: list[CommitError] = attrs.field(factory=list)
+    calls: int = 0
+    closed: bool = False
+
+    def produce(self) -> Iterator[Any]:
+        try:
+            for step in self.script:
+                if isinstance(step, BaseException):
+                    raise step
+                yield step
+        finally:
+            self.closed = True
+
+    def save(self, thread_id: str, items: Any) -> None:
+        fault = self._fault()
+        if fault is None or self.calls % 2:
+            self.store.update({item["id"]: item for item in items})
+        if fault is not None:
+            raise fault
+
+    def delete(self, thread_id: str, item_id: str) -> None:
+        fault = self._fault()
+        if fault is None or self.calls % 2:
+            self.store.pop(item_id, None)
+        if fault is not None:
+            raise fault
+
+    def commit(self, thread_id: str, settlement: Settlement) -> None:
+        self.settlements.append(settlement)
+        items = [write.item for write in settlement.writes]
+        if items:
+            self.save(thread_id, items)
+
+    def _fault(self) -> BaseException | None:
+        self.calls += 1
+        return self.faults.get(self.calls - 1)
+
+    def stream(self, policy: Policy = policies.KEEP, **options: Any) -> Any:
+        return stream_sync(
+            "t",
+            self.produce(),
+            self.save,
+            self.delete,
+            policy=policy,
+            commit=self.commit,
+            on_failure=lambda _, failure: self.failures.append(failure),
+            **options,
+        )
+
+    def consume(self, policy: Policy, leave_after: int | None = None) -> None:
+        with closing(self.stream(policy)) as events:
+            for event in events:
+                self.seen.append(event)
+                if len(self.seen) == leave_after:
+                    break
+
+    def check(self, *, is_here: bool) -> None:
+        assert not self.failures
+        settlement = self.settlements[-1]
+        client = fold([*self.seen, *(() if is_here else settlement.events)])
+        shown = {item_id: item.to_json() for item_id, item in client.items.items()}
+        stored = {key: item for key, item in self.store.items() if item["type"] not in HIDDEN_TYPES}
+        assert client.pending == ()
+        assert shown == stored
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    script=scripts(),
+    policy=st.sampled_from(POLICIES),
+    faults=st.dictionaries(st.integers(0, 4), st.just(ConnectionError("gone")), max_size=2),
+)
+def test_a_client_that_stays_shows_what_is_stored(
+    script: list[Any], policy: Policy, faults: dict[int, BaseException]
+) -> None:
+    exchange = Exchange(without_waits(script), faults)
+    exchange.consume(policy)
+    exchange.check(is_here=True)
+    assert exchange.closed
+
+
+@settings(max_examples=200, deadline=None)
+@given(script=scripts(), policy=st.sampled_from(POLICIES), leave_after=st.integers(1, 8))
+def test_a_client_that_leaves_is_right_behind_the_corrections(
+    script: list[Any], policy: Policy, leave_after: int
+) -> None:
+    exchange = Exchange(without_waits(script))
+    exchange.consume(policy, leave_after)
+    exchange.check(is_here=False)
+
+
+@settings(max_examples=200, deadline=None)
+@given(script=scripts(), at=st.integers(0, 4), more=st.booleans())
+def test_ctrl_c_in_the_middle_of_a_write_is_raised_behind_the_commit(
+    script: list[Any], at: int, more: bool
+) -> None:
+    faults: dict[int, BaseException] = {at: KeyboardInterrupt()}
+    if more:
+        faults[at + 1] = KeyboardInterrupt()
+    exchange = Exchange(without_waits(script), faults)
+    try:
+        exchange.consume(policies.KEEP)
+    except KeyboardInterrupt:
+        assert exchange.calls > at
+    else:
+        assert exchange.calls <= at
+    assert exchange.closed
+    assert not exchange.failures
+    settlement = exchange.settlements[-1]
+    for write in settlement.writes:
+        assert exchange.store[write.item["id"]] == write.item
+
+
+def test_the_error_comes_before_the_corrections() -> None:
+    exchange = Exchange([*BEGUN, KeyError("model")])
+    exchange.consume(policies.KEEP)
+    error, corrected = exchange.seen[3:]
+    assert isinstance(error, ErrorEvent)
+    assert corrected == done(message("m", "one two"))
+    assert exchange.settlements[-1].cause is Cause.FAILED
+
+
+def test_a_timeout_of_the_model_is_one_of_the_stream() -> None:
+    exchange = Exchange([*BEGUN, TimeoutError("slow")])
+    exchange.consume(policies.KEEP)
+    assert exchange.settlements[-1].cause is Cause.TIMED_OUT
+
+
+def test_what_the_consumer_throws_in_passes_through() -> None:
+    exchange = Exchange(BEGUN)
+    stream = exchange.stream()
+    next(stream)
+    with pytest.raises(ZeroDivisionError):
+        stream.throw(ZeroDivisionError())
+    assert exchange.settlements[-1].cause is Cause.CANCELLED
+
+
+def test_a_commit_that_fails_each_time_is_reported_and_nothing_more_is_sent() -> None:
+    exchange = Exchange(BEGUN, {n: ConnectionError("gone") for n in range(9)})
+    exchange.consume(policies.KEEP)
+    assert exchange.seen == BEGUN
+    (failure,) = exchange.failures
+    assert [write.item["id"] for write in failure.unwritten] == ["m"]
+    assert len(exchange.settlements) == 4
+
+
+def test_a_stored_item_that_is_updated_is_found() -> None:
+    exchange = Exchange([text_delta("old", "more")])
+    stored = message("old", "once ")
+    exchange.store["old"] = stored
+    with closing(exchange.stream(load=lambda _, item_id: exchange.store.get(item_id))) as events:
+        exchange.seen.extend(events)
+    assert exchange.store["old"] == message("old", "once more")
+    shown = fold(exchange.seen, ThreadState.from_items([stored])).items["old"].to_json()
+    assert shown == exchange.store["old"]
