@@ -46,6 +46,8 @@ _SCRIPTS = (
     "timeline",
     "side",
     "main",
+    "keys",
+    "begin",
     "live",
 )
 """The parts of the script in the order in which they are joined."""
