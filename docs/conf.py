@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from chatkit_reducer import __version__
+from chatkit_reducer import __version__  # noqa: E402
 
 project = "chatkit-reducer"
 author = "chatkit-reducer contributors"
@@ -25,12 +25,12 @@ extensions = [
     "_site.public_names",
     "_site.docstrings",
 ]
-exclude_patterns = ["README.md", "_site", "images"]
+exclude_patterns = ["README.md", "_site", "images", "man"]
 suppress_warnings = ["toc.empty_glob"]
 default_role = "code"
 nitpicky = True
-# Python and other packages are elsewhere, and the inner rooms of this one have no entries. That each
-# public name has one, a test asks: `tests/docs/test_site.py`.
+# Python and other packages are elsewhere, and the inner rooms of this one have no entries.
+# `tests/site` asks whether each public name has one.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!chatkit_reducer\.).*"),
     (r"py:.*", r"chatkit_reducer\.(core|.*\._|journal\.rounds|supervise\.commit|view\.page).*"),

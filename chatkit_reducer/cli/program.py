@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "Find the faults of each LOG.",
     "policy": "Show the tables that decide what survives.",
     "compact": "Write each LOG in fewer events.",
+    "completion": "Print a script that lets a shell complete commands.",
     "view": "Write a page that shows the stream of LOG at each event.",
 }
 """Each command, with its line in the help of the program."""

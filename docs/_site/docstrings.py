@@ -25,9 +25,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     return {"parallel_read_safe": True}
 
 
-def _process(
-    app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]
-) -> None:
+def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     text = as_rest("\n".join(lines))
     # Of a value napoleon takes the words before a colon for its type.
     kind = "function" if what in _VALUES else what

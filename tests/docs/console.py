@@ -51,7 +51,8 @@ def commands(text: str) -> Iterator[Command]:
 def matches(shown: str, printed: str) -> bool:
     """Whether a page shows what was printed, but for spaces and for what `...` stands for."""
     parts = [r"\s+".join(map(re.escape, part.split())) for part in shown.split("...")]
-    return re.fullmatch(r"\s*" + r".*?".join(f"{p}\\s*" for p in parts), printed, re.S) is not None
+    pattern = r"\s*" + r".*?".join(rf"{part}\s*" for part in parts)
+    return re.fullmatch(pattern, printed, re.DOTALL) is not None
 
 
 def play(page: Path, folder: Path, changes: Mapping[str, str] | None = None) -> None:
@@ -81,9 +82,8 @@ def _run(command: Command, folder: Path) -> None:
     environment = {
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "PYTHONDONTWRITEBYTECODE": "1",  # a file that is replaced within a second is read again
-        "COLUMNS": "100",
+        "COLUMNS": "80",
     }
     done = subprocess.run(
         ["bash", "-c", command.line],

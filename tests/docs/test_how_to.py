@@ -26,12 +26,11 @@ def test_own_policy(tmp_path: Path) -> None:
 
 def test_postgres(tmp_path: Path) -> None:
     with running_postgres() as server:
-        server.start()
         play(page("postgres.md"), tmp_path, {"postgresql://localhost/chat": server.conninfo})
 
 
 def test_redis(tmp_path: Path) -> None:
-    with running_redis() as server:
+    with running_redis("--appendonly", "yes") as server:
         play(page("redis.md"), tmp_path, {"port=6379": f"port={server.port}"})
 
 

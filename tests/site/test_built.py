@@ -27,7 +27,9 @@ def is_elsewhere(address: str) -> bool:
 
 def test_no_page_loads_anything_from_another_host(pages: dict[Path, BuiltPage]) -> None:
     assert len(pages) > 80
-    found = {path: [each for each in page.loads if is_elsewhere(each)] for path, page in pages.items()}
+    found = {
+        path: [each for each in page.loads if is_elsewhere(each)] for path, page in pages.items()
+    }
     assert {path: loads for path, loads in found.items() if loads} == {}
 
 
@@ -47,9 +49,7 @@ def test_no_script_asks_another_host(site: Path) -> None:
     assert found <= {"searchtools.js"}, "it fetches the pages of the site, to show where a word is"
 
 
-def test_each_link_leads_to_a_page_and_an_anchor(
-    site: Path, pages: dict[Path, BuiltPage]
-) -> None:
+def test_each_link_leads_to_a_page_and_an_anchor(site: Path, pages: dict[Path, BuiltPage]) -> None:
     broken = [
         f"{path.relative_to(site)}: {address}"
         for path, page in pages.items()
