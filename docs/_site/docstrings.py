@@ -10,13 +10,14 @@ import re
 from typing import Any
 
 from sphinx.application import Sphinx
-from sphinx.ext.napoleon import Config, GoogleDocstring
+from sphinx.ext.napoleon import Config
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 __all__ = ["as_rest", "setup"]
 
 _VALUES = {"attribute", "data", "property"}
 _CODE = re.compile(r"(?P<before>^(?![ *>-]).*\n\n)(?=    )", re.MULTILINE)
-_CONFIG = Config(napoleon_use_rtype=False, napoleon_use_ivar=True)
+_CONFIG: Any = Config(napoleon_use_rtype=False, napoleon_use_ivar=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -28,7 +29,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     text = as_rest("\n".join(lines))
     # Of a value napoleon takes the words before a colon for its type.
-    kind = "function" if what in _VALUES else what
+    kind: Any = "function" if what in _VALUES else what
     lines[:] = GoogleDocstring(text, _CONFIG, app, kind, name, value, options).lines()
 
 

@@ -21,6 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 
 import chatkit_reducer
+from chatkit_reducer import Row
 
 __all__ = ["MODULES", "entries", "home_of", "setup"]
 
@@ -119,7 +120,7 @@ def _doc_of_data(name: str, value: object) -> list[str]:
             docs = ModuleAnalyzer.for_module(module).find_attr_docs()
             if ("", short) in docs:
                 return docs["", short]
-    return []
+    return [value.reason] if isinstance(value, Row) else []
 
 
 def _modules() -> Iterator[str]:
