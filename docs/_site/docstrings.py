@@ -17,6 +17,7 @@ __all__ = ["as_rest", "setup"]
 
 _VALUES = {"attribute", "data", "property"}
 _CODE = re.compile(r"(?P<before>^(?![ *>-]).*\n\n)(?=    )", re.MULTILINE)
+_PAGE = re.compile(r"`?\bdocs/([\w/-]+)\.md`?")
 _CONFIG: Any = Config(napoleon_use_rtype=False, napoleon_use_ivar=True)
 
 
@@ -34,5 +35,5 @@ def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines:
 
 
 def as_rest(text: str) -> str:
-    """Return the text of a docstring with its blocks of code marked as such."""
-    return _CODE.sub(r"\g<before>::\n\n", text)
+    """Return the text of a docstring with its blocks of code marked, and its pages as links."""
+    return _CODE.sub(r"\g<before>::\n\n", _PAGE.sub(r":doc:`/\1`", text))

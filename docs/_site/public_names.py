@@ -82,7 +82,9 @@ def entries(module: str) -> Iterator[str]:
 def _entry(name: str, value: object) -> Iterator[str]:
     yield ""
     if isclass(value) and not get_args(value):
-        yield from (f".. autoclass:: {name}", "   :members:", "   :show-inheritance:")
+        yield from (f".. autoclass:: {name}", "   :members:")
+        if value.__bases__ != (object,):
+            yield "   :show-inheritance:"
     elif isroutine(value):
         yield f".. autofunction:: {name}"
     else:

@@ -74,3 +74,10 @@ def test_a_docstring_keeps_its_code() -> None:
 
     assert as_rest("Do it:\n\n    x = 1\n\nDone.") == "Do it:\n\n::\n\n    x = 1\n\nDone."
     assert as_rest("* a\n\n    b") == "* a\n\n    b"
+
+
+def test_a_docstring_links_to_pages() -> None:
+    from _site.docstrings import as_rest
+
+    assert as_rest("See `docs/journal.md`.") == "See :doc:`/journal`."
+    assert as_rest("docs/embedding/django.md") == ":doc:`/embedding/django`"
