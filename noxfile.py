@@ -16,7 +16,7 @@ import nox
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "types", "docs", "tests", "lowest", "wheel"]
+nox.options.sessions = ["lint", "types", "docs", "site", "tests", "lowest", "wheel"]
 
 ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -27,6 +27,7 @@ PYTEST = ("python", "-m", "pytest", "-q", "-n", "auto")
 BUT_FOR_THE_SLOW = (
     "--ignore=tests/docs/test_embedding.py",
     "--ignore=tests/fleet/test_spark.py",
+    "--ignore=tests/docs/test_how_to.py",
     "--ignore=tests/integrations/openai_chatkit/test_killed_servers.py",
     "--ignore=tests/integrations/openai_chatkit/test_misbehaving_stores.py",
     "--ignore=tests/integrations/openai_chatkit/test_postgres.py",
@@ -177,6 +178,37 @@ def docs(session: nox.Session) -> None:
     """Run the examples in README.md and docs."""
     session.install("-e", ".[dev]")
     session.run("python", "-m", "pytest", "README.md", "docs", *session.posargs)
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """Build the documentation site into build/site, and check it: no network is needed for that."""
+    # All that the public modules import, and not the servers and the browser of other tests.
+    session.install("-e", ".[cli,openai-chatkit,postgres,redis,testing]", *_group("site"))
+    built = ROOT / "build" / "site"
+    shutil.rmtree(built, ignore_errors=True)
+    options = (
+        "--fail-on-warning",
+        "--keep-going",
+        "--quiet",
+        "-d",
+        str(built.with_name("doctrees")),
+    )
+    session.run("sphinx-build", *options, "docs", str(built))
+    session.run("python", "-m", "pytest", "-q", "tests/site", env={"SITE": str(built)})
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build the files of a release into dist; after `-- v0.1.0`, only if that is the version."""
+    session.install(*_group("wheel"), "twine>=6.1")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    session.run("python", "-m", "build")
+    session.run("twine", "check", "--strict", *map(str, sorted((ROOT / "dist").iterdir())))
+    for tag in session.posargs:
+        version = tag.removeprefix("v")
+        if not list((ROOT / "dist").glob(f"*-{version}-*.whl")):
+            session.error(f"the tag says {version}, and __version__ in the package another one")
 
 
 @nox.session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -12,10 +12,14 @@ from chatkit_reducer.cli.limits import Limits
 from chatkit_reducer.core.policy.table import Cause
 from chatkit_reducer.logs import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_EXPANSION
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 __all__ = [
     "Command",
     "as_json",
     "cause",
+    "complete_file",
     "limits",
     "log",
     "logs",
@@ -70,9 +74,21 @@ def number(
 
 _Option: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-log: _Option = click.argument("log", metavar="LOG")
 
-logs: _Option = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+def complete_file(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete the name of a file."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+log: _Option = click.argument("log", metavar="LOG", shell_complete=complete_file)
+
+logs: _Option = click.argument(
+    "logs", metavar="LOG...", nargs=-1, required=True, shell_complete=complete_file
+)
 
 as_json: _Option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines, one object a line."
@@ -116,6 +132,7 @@ def limits(command: Callable[..., Any]) -> Callable[..., Any]:
 stored: _Option = click.option(
     "--stored",
     metavar="FILE",
+    shell_complete=complete_file,
     help="What the store held before the log begins: a JSON list of items, or an object with "
     "`items` and perhaps `thread`. The log is then taken as one of that thread alone.",
 )
@@ -140,10 +157,15 @@ def _cause(context: click.Context, option: click.Parameter, value: str) -> Cause
     return Cause(name)
 
 
+def _complete_cause(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    return [cause.value for cause in Cause if cause.value.startswith(incomplete)]
+
+
 cause: _Option = click.option(
     "--cause",
     callback=_cause,
     metavar="NAME",
+    shell_complete=_complete_cause,
     default=Cause.CANCELLED.value,
     help=f"How the stream ended: one of {', '.join(Cause)}; cancelled if left out.",
 )

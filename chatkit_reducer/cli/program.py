@@ -25,6 +25,7 @@ COMMANDS = {
     "policy": "Show the tables that decide what survives.",
     "compact": "Write each LOG in fewer events.",
     "fleet": "Show how much each policy would have lost in many logs.",
+    "completion": "Print a script that lets a shell complete commands.",
     "view": "Write a page that shows the stream of LOG at each event.",
 }
 """Each command, with its line in the help of the program."""

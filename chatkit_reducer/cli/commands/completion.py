@@ -1,0 +1,41 @@
+"""`chatkit-reducer completion`: a script that lets a shell complete commands and options."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from chatkit_reducer.cli import options
+from chatkit_reducer.cli.errors import PROGRAM
+
+__all__ = ["SHELLS", "completion"]
+
+SHELLS = ("bash", "fish", "zsh")
+"""The shells that there is a script for."""
+
+_EPILOG = f"""
+The line for your shell belongs into the file that it reads when it starts.
+
+Examples:
+
+\b
+  eval "$({PROGRAM} completion bash)"
+  eval "$({PROGRAM} completion zsh)"
+  {PROGRAM} completion fish | source
+"""
+
+
+@click.command(cls=options.Command, epilog=_EPILOG)
+@click.argument("shell", metavar="|".join(SHELLS), type=click.Choice(SHELLS))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print a script that lets a shell complete commands, options and files."""
+    script = get_completion_class(shell)
+    assert script is not None, "click knows these shells"
+    program = context.find_root().command
+    click.echo(script(program, {}, PROGRAM, _variable()).source())
+
+
+def _variable() -> str:
+    """Return the variable by which the script asks the program; click reads the same."""
+    return f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE"
