@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chatkit_reducer.fleet.privacy import Privacy
-    from chatkit_reducer.fleet.processes import BrokenLog, FileFold, NoMemoryError
+    from chatkit_reducer.fleet.processes import BrokenLog, FileFold
     from chatkit_reducer.fleet.rows import RowMaker, row
     from chatkit_reducer.fleet.schema import row_schema
     from chatkit_reducer.fleet.tables import fold_batches
     from chatkit_reducer.fleet.totals import Totals
+    from chatkit_reducer.fleet.workers import NoMemoryError
 
 __all__ = [
     "BrokenLog",
@@ -37,7 +38,7 @@ __all__ = [
 _HOMES = {
     "BrokenLog": "processes",
     "FileFold": "processes",
-    "NoMemoryError": "processes",
+    "NoMemoryError": "workers",
     "Privacy": "privacy",
     "RowMaker": "rows",
     "Totals": "totals",

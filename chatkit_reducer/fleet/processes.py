@@ -7,19 +7,11 @@ the memory is that of a partition, while the disk needs room for the logs once m
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import tempfile
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
@@ -28,26 +20,21 @@ from chatkit_reducer.events import Unreadable
 from chatkit_reducer.fleet.arrivals import Arrival, in_order
 from chatkit_reducer.fleet.rows import Row, RowMaker
 from chatkit_reducer.fleet.spills import Spill, arrivals_of, partition_files, read_partition
+from chatkit_reducer.fleet.workers import cores, count_read, workers
 from chatkit_reducer.logs import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_EXPANSION, read_records
 from chatkit_reducer.logs.reading import OnProgress
 from chatkit_reducer.logs.threads import by_thread
 
-__all__ = ["BrokenLog", "FileFold", "NoMemoryError", "Progress"]
+__all__ = ["BrokenLog", "FileFold", "Progress"]
 
 _PARTITION = 8 * 1024 * 1024
 _MOST_PARTITIONS = 1024
 _EXPANSION = 10
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 _PARQUET = b"PAR1"
-_LOOK = 0.2  # seconds between two looks at the progress
-_AHEAD = 2  # tasks for each process that wait
 
 Progress: TypeAlias = Callable[[float], None]
 """Called with the share of the work that is done, from 0 to 1."""
-
-
-class NoMemoryError(MemoryError):
-    """A process has died, most likely for want of memory."""
 
 
 @attrs.frozen
@@ -103,7 +90,7 @@ class FileFold:
             raise ValueError(f"expected at least 1 process, got {processes}")
         self._paths = sorted({os.fspath(path) for path in paths})
         self._maker = maker
-        self._processes = processes or len(os.sched_getaffinity(0))
+        self._processes = processes or cores()
         self._folder = folder
         self._on_progress = on_progress
         self._limits = _Limits(max_event_bytes, max_expansion)
@@ -117,23 +104,24 @@ class FileFold:
             NoMemoryError: a process has died.
             SpillError: there is no room for the partitions.
         """
+        self.broken = ()
         sizes = [_size_of(path) for path in self._paths]
-        count = _partitions_for(sum(sizes))
+        count = _partitions_for(sum(each.expanded for each in sizes))
         processes = min(self._processes, max(len(self._paths), count))
         with (
             tempfile.TemporaryDirectory(prefix="fleet-", dir=self._folder) as folder,
-            _workers(processes) as workers,
+            workers(processes) as working,
         ):
             dealing = _Dealing(Path(folder), count, self._limits)
             tasks = [(dealing, path, number) for number, path in enumerate(self._paths)]
-            share = _Share(self._on_progress, sum(sizes), count)
-            for dealt in workers.each(_deal, _largest_first(tasks, sizes), share.read):
+            share = _Share(self._on_progress, sum(each.stored for each in sizes), count)
+            for dealt in working.each(_deal, _largest_first(tasks, sizes), share.read):
                 self.broken += () if dealt is None else (dealt,)
             self.broken = tuple(sorted(self.broken, key=lambda each: each.path))
             left_out = {each.path for each in self.broken}
             folding = _Folding(Path(folder), self._maker, tuple(self._paths), frozenset(left_out))
             parts = [(folding, partition) for partition in range(count)]
-            for done, rows in enumerate(workers.each(_fold, parts, None), 1):
+            for done, rows in enumerate(working.each(_fold, parts), 1):
                 share.fold(done)
                 if rows:
                     yield rows
@@ -158,22 +146,30 @@ class _Share:
             self._tell(0.5 + partitions / self._partitions / 2)
 
 
-def _size_of(path: str) -> int:
-    """Return how many bytes of events a file may hold; 0 where it cannot be read."""
+class _Size(NamedTuple):
+    """The size of a file, in bytes."""
+
+    expanded: int = 0
+    """About how many bytes of events it holds."""
+    stored: int = 0
+
+
+def _size_of(path: str) -> _Size:
+    """Return the size of a file; nothing where it cannot be read."""
     try:
         with Path(path).open("rb") as file:
             is_compressed = file.read(4).startswith(_COMPRESSED)
             size = os.fstat(file.fileno()).st_size
     except (OSError, ValueError):  # ValueError: a NUL in the name
-        return 0
-    return size * _EXPANSION if is_compressed else size
+        return _Size()
+    return _Size(size * _EXPANSION if is_compressed else size, size)
 
 
 def _partitions_for(size: int) -> int:
     return min(size // _PARTITION + 1, _MOST_PARTITIONS)
 
 
-def _largest_first(tasks: Sequence[Any], sizes: Sequence[int]) -> list[Any]:
+def _largest_first(tasks: Sequence[Any], sizes: Sequence[_Size]) -> list[Any]:
     """Return the tasks in an order in which all processes end at about the same time."""
     return [tasks[at] for at in sorted(range(len(tasks)), key=sizes.__getitem__, reverse=True)]
 
@@ -273,122 +269,16 @@ class _Folding:
         return self.maker.row([one.event for one in ordered], thread, places=places)
 
 
-_read: Any = None
-"""How many bytes all processes have read together."""
-
-
 def _deal(dealing: _Dealing, path: str, number: int) -> BrokenLog | None:
     before = 0
 
     def advance(size: int) -> None:
         nonlocal before
         more, before = size - before, size
-        if _read is not None:
-            with _read.get_lock():
-                _read.value += more
+        count_read(more)
 
     return dealing.deal(path, number, advance)
 
 
 def _fold(folding: _Folding, partition: int) -> list[Row]:
     return folding.fold(partition)
-
-
-# --- the processes --------------------------------------------------------------------------------
-
-
-class _Workers:
-    """Does tasks one after the other in this process, or in several."""
-
-    def __init__(self, pool: ProcessPoolExecutor | None, count: int) -> None:
-        self._pool = pool
-        self._count = count
-
-    def each(
-        self, work: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], on_read: OnProgress | None
-    ) -> Iterator[Any]:
-        """Yield the results in the order of the tasks."""
-        if self._pool is None:
-            for task in tasks:
-                yield work(*task)
-                _tell(on_read)
-            return
-        waiting = iter(tasks)
-        running: deque[Future[Any]] = deque()
-        submit = self._pool.submit
-        running.extend(submit(work, *task) for task in islice(waiting, self._count * _AHEAD))
-        while running:
-            yield _result(running[0], on_read)
-            running.popleft()
-            running.extend(submit(work, *task) for task in islice(waiting, 1))
-
-
-def _result(future: Future[Any], on_read: OnProgress | None) -> Any:
-    try:
-        while not wait([future], timeout=_LOOK).done:
-            _tell(on_read)
-        return future.result()
-    except BrokenProcessPool:
-        raise NoMemoryError(
-            "a process was killed, most likely for want of memory: use fewer processes"
-        ) from None
-
-
-def _tell(on_read: OnProgress | None) -> None:
-    if on_read is not None and _read is not None:
-        on_read(_read.value)
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[_Workers]:
-    global _read  # noqa: PLW0603  # a child process inherits it, and there is no other way to it
-    context = multiprocessing.get_context("spawn")
-    counter = context.Value("q", 0)
-    if count == 1:
-        _read = counter
-        yield _Workers(None, 1)
-        return
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(counter,))
-    _read = counter
-    try:
-        with _no_interrupts():
-            pool.submit(_nothing)  # the first task starts all processes
-        yield _Workers(pool, count)
-    except BaseException:  # the caller wants no more rows: an interrupt, most likely
-        for child in set(multiprocessing.active_children()) - others:
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin(counter: Any) -> None:
-    global _read  # noqa: PLW0603
-    _read = counter
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent was killed, and cannot end it any more."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _nothing() -> None:
-    """Do nothing."""
-
-
-@contextmanager
-def _no_interrupts() -> Iterator[None]:
-    """Hold interrupts back; processes started meanwhile get none at all: their parent ends them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -226,6 +226,27 @@ def test_several_processes_give_the_rows_of_one(tmp_path: Path) -> None:
     assert shares[-1] == 1.0
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "log.jsonl.gz"])
+def test_one_long_file_shows_its_progress(tmp_path: Path, name: str) -> None:
+    (path,) = write_logs(tmp_path, {"log": numbered({"a": STOPPED * 3000})})
+    data = path.read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(data, 0) if name.endswith("gz") else data)
+    shares: list[float] = []
+    list(FileFold([tmp_path / name], MAKER, processes=1, on_progress=shares.append).rows())
+
+    assert len({share for share in shares if share < 0.5}) > 5
+    assert 0.5 in shares
+    assert shares == sorted(shares)
+
+
+def test_the_rows_can_be_made_again(tmp_path: Path) -> None:
+    paths = write_logs(tmp_path, {"log": numbered({"a": STOPPED})})
+    fold = FileFold([*paths, tmp_path / "missing"], MAKER, processes=1)
+
+    assert list(fold.rows()) == list(fold.rows())
+    assert len(fold.broken) == 1
+
+
 def test_partitions_are_independent_of_the_number_of_threads_in_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

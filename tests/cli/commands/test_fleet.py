@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -296,6 +298,27 @@ def test_a_full_disk_is_one_line(logs: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("sigint")
 def test_an_interrupt_ends_all_processes_and_leaves_nothing(tmp_path: Path) -> None:
+    with _begun(tmp_path) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+
+    assert (process.returncode, told) == (130, b"")
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert not (tmp_path / "rows.jsonl").exists()
+    assert _are_gone(process.pid)
+
+
+def test_processes_end_when_the_program_is_killed(tmp_path: Path) -> None:
+    with _begun(tmp_path) as process:
+        process.kill()
+        process.communicate(timeout=30)
+
+    assert _are_gone(process.pid)
+
+
+@contextmanager
+def _begun(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The program with two processes, in the middle of its work."""
     logs, temporary = tmp_path / "logs", tmp_path / "tmp"
     logs.mkdir()
     temporary.mkdir()
@@ -310,16 +333,11 @@ def test_an_interrupt_ends_all_processes_and_leaves_nothing(tmp_path: Path) -> N
     process = subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
-    while not list(temporary.glob("fleet-*/*")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=30)
-
-    assert (process.returncode, told) == (130, b"")
-    assert list(temporary.iterdir()) == []
-    assert not (tmp_path / "rows.jsonl").exists()
-    assert _are_gone(process.pid)
+    with process:
+        while not list(temporary.glob("fleet-*/*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        yield process
 
 
 def _are_gone(group: int) -> bool:
