@@ -9,7 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from chatkit_reducer import Cause, policies
+from chatkit_reducer.analysis import sweep
 from tests.site.built_page import BuiltPage, addresses_in_css
+from tests.support.paths import ROOT
 
 pytest.importorskip("sphinx", reason="`nox -s site` installs Sphinx and runs these tests")
 
@@ -70,6 +73,21 @@ def leads_somewhere(path: Path, address: str, pages: dict[Path, BuiltPage]) -> b
         return False
     is_place = not parts.fragment or target.parent.name == "viewers" or target not in pages
     return is_place or unquote(parts.fragment) in pages[target].anchors
+
+
+def test_each_recording_shows_its_viewer_in_place(site: Path, pages: dict[Path, BuiltPage]) -> None:
+    recordings = {path.stem for path in (ROOT / "docs/recordings").glob("*.sse")}
+    shown = pages[site / "recordings/README.html"].loads
+    viewers = {Path(urlsplit(each).path).stem for each in shown if "/viewers/" in each}
+    assert viewers == recordings
+
+
+def test_home_is_at_the_worst_stop(site: Path, pages: dict[Path, BuiltPage]) -> None:
+    log = ROOT / "docs/recordings/streamed-widget.sse"
+    stops = sweep(log, [policies.SDK], Cause.CANCELLED)
+    worst = max(stops, key=lambda stop: stop.fates[0].lost.characters)
+    (viewer,) = [each for each in pages[site / "index.html"].loads if "viewers/" in each]
+    assert f"at={worst.at}&a=sdk&b=keep" in viewer
 
 
 def test_each_public_name_has_an_entry(site: Path) -> None:
