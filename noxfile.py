@@ -184,7 +184,13 @@ def docs(session: nox.Session) -> None:
 def site(session: nox.Session) -> None:
     """Build the documentation site into build/site, and check it: no network is needed for that."""
     # All that the public modules import, and not the servers and the browser of other tests.
-    session.install("-e", ".[cli,openai-chatkit,postgres,redis,testing]", *_group("site"))
+    session.install(
+        "-e",
+        ".[cli,fleet,openai-chatkit,postgres,redis,testing]",
+        "django",
+        "starlette",
+        *_group("site"),
+    )
     built = ROOT / "build" / "site"
     shutil.rmtree(built, ignore_errors=True)
     options = (

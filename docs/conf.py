@@ -34,6 +34,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!chatkit_reducer\.).*"),
     (r"py:.*", r"chatkit_reducer\.(core|.*\._|journal\.rounds|supervise\.commit|view\.page).*"),
+    (r"py:.*", r"chatkit_reducer\.serving\.(store\.StoredThread|stream\.Surroundings)"),
 ]
 
 myst_heading_anchors = 4

@@ -20,28 +20,36 @@ if TYPE_CHECKING:
     from chatkit_reducer.fleet.rows import RowMaker, row
     from chatkit_reducer.fleet.schema import row_schema
     from chatkit_reducer.fleet.tables import fold_batches
-    from chatkit_reducer.fleet.totals import Totals
+    from chatkit_reducer.fleet.totals import Asked, StopTally, Tally, Totals, WorstThread
     from chatkit_reducer.fleet.workers import NoMemoryError
 
 __all__ = [
+    "Asked",
     "BrokenLog",
     "FileFold",
     "NoMemoryError",
     "Privacy",
     "RowMaker",
+    "StopTally",
+    "Tally",
     "Totals",
+    "WorstThread",
     "fold_batches",
     "row",
     "row_schema",
 ]
 
 _HOMES = {
+    "Asked": "totals",
     "BrokenLog": "processes",
     "FileFold": "processes",
     "NoMemoryError": "workers",
     "Privacy": "privacy",
     "RowMaker": "rows",
+    "StopTally": "totals",
+    "Tally": "totals",
     "Totals": "totals",
+    "WorstThread": "totals",
     "fold_batches": "tables",
     "row": "rows",
     "row_schema": "schema",
