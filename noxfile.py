@@ -193,14 +193,8 @@ def site(session: nox.Session) -> None:
     )
     built = ROOT / "build" / "site"
     shutil.rmtree(built, ignore_errors=True)
-    options = (
-        "--fail-on-warning",
-        "--keep-going",
-        "--quiet",
-        "-d",
-        str(built.with_name("doctrees")),
-    )
-    session.run("sphinx-build", *options, "docs", str(built))
+    strict = ("--fresh-env", "--fail-on-warning", "--keep-going", "--quiet")
+    session.run("sphinx-build", *strict, "-d", f"{built}-doctrees", "docs", str(built))
     session.run("python", "-m", "pytest", "-q", "tests/site", env={"SITE": str(built)})
 
 
