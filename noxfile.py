@@ -116,7 +116,8 @@ def types(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests: all on the oldest Python, those of what differs on the others."""
-    session.install("-e", ".[dev]")
+    is_whole = session.python == PYTHONS[0] or session.posargs
+    session.install("-e", ".[dev]" if is_whole else ".[suite]")
     # The oldest Python has them all; `nox -s tests-3.13 -- tests` runs them all on another.
     of_others = (*OF_THE_PYTHON, *BUT_FOR_THE_SLOW, *THE_SAME_ANYWHERE)
     selected = () if session.python == PYTHONS[0] else of_others
@@ -130,7 +131,7 @@ def lowest(session: nox.Session) -> None:
     # Not those of `testing`: an older Hypothesis tries other examples, and shrinks otherwise.
     allowed = PROJECT["project"]["dependencies"] + extras["cli"]
     oldest = [requirement.replace(">=", "==") for requirement in allowed]
-    session.install("-e", ".[dev]", *oldest)
+    session.install("-e", ".[suite]", *oldest)
     selected = (*OF_THE_DEPENDENCIES, *BUT_FOR_THE_SLOW, *THE_SAME_ANYWHERE)
     session.run(*PYTEST, *(session.posargs or selected))
 
@@ -139,7 +140,7 @@ def lowest(session: nox.Session) -> None:
 @nox.parametrize("sdk", ["openai-chatkit==1.4.0", "openai-chatkit"], ids=["oldest", "newest"])
 def chatkit(session: nox.Session, sdk: str) -> None:
     """Run the tests of the integration with the oldest and the newest release of the SDK."""
-    session.install("-e", ".[dev]")
+    session.install("-e", ".[suite]")
     before = _version_of_the_sdk(session)
     session.install("--upgrade", sdk)
     if _version_of_the_sdk(session) == before:
@@ -165,7 +166,7 @@ def wheel(session: nox.Session) -> None:
     # Without `--wheel` it makes the wheel from the sdist, and so tries that as well.
     session.run("python", "-m", "build", f"--outdir={dist}")
     (built,) = dist.glob("*.whl")
-    session.install("--force-reinstall", f"{built}[dev]")
+    session.install("--force-reinstall", f"{built}[suite]")
     # The working directory hides an installed package: so the tests go where no package is.
     shutil.copytree(ROOT, elsewhere, ignore=shutil.ignore_patterns(".*", "chatkit_reducer", "dist"))
     with session.chdir(elsewhere):
