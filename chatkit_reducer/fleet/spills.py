@@ -27,7 +27,8 @@ from chatkit_reducer.logs.threads import by_thread
 
 __all__ = ["Spill", "SpillError", "arrivals_of", "partition_files", "read_partition"]
 
-_BATCH = 2_000
+_BATCH = 2_000  # for each partition
+_MOST = 50_000
 _SUFFIX = ".jsonl"
 
 _encoder = msgspec.json.Encoder()
@@ -79,7 +80,7 @@ class Spill:
             SpillError: they cannot be written.
         """
         arrivals, count = iter(arrivals), 0
-        while batch := list(islice(arrivals, _BATCH * self._partitions)):
+        while batch := list(islice(arrivals, min(_BATCH * self._partitions, _MOST))):
             count += len(batch)
             for partition, piled in self._piles(batch).items():
                 self._append(partition, _encoded(piled))

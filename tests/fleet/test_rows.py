@@ -107,6 +107,14 @@ def test_an_item_with_nothing_to_see_is_not_lost() -> None:
     }
 
 
+def test_an_item_of_which_the_store_shows_all_is_kept() -> None:
+    stored = done(message("m", "Once upon"))
+    (found,) = row([stored, added(message("m", "Once"))], ["drop"], ["cancelled"])["outcomes"]
+
+    assert (found["items_kept"], found["items_lost"]) == (1, 0)
+    assert (found["kept"]["characters"], found["lost"]["characters"]) == (4, 0)
+
+
 # --- how it ended --------------------------------------------------------------------------------
 
 

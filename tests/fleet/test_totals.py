@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from chatkit_reducer.analysis import VisibleContent
 from chatkit_reducer.fleet import RowMaker, Totals
-from chatkit_reducer.testing.examples import added, done, message, text_delta
+from chatkit_reducer.testing.examples import (
+    added,
+    done,
+    message,
+    task,
+    task_added,
+    text_delta,
+    workflow,
+)
 from tests.support.fleets import CAUSES, POLICIES, Threads, threads
 
 MAKER = RowMaker.of(POLICIES, CAUSES, stops="all")
@@ -68,6 +76,17 @@ def test_the_worst_threads_are_those_that_lose_most() -> None:
     assert worst[0].thread == "t1199"
     assert totals.worst("keep") == []
     assert totals.losing_threads[worst[0].asked] == 1199
+
+
+def test_the_mean_share_is_that_of_all_stops_with_something_at_stake() -> None:
+    """Under `sdk` a workflow is lost, and a text is not: three stops of one, one of the other."""
+    maker = RowMaker.of(["sdk"], ["cancelled"], stops="all")
+    flow = [added(workflow("w")), *[task_added("w", task("x"), n) for n in range(3)]]
+    text = [added(message("m", "")), text_delta("m", "x")]
+    totals = Totals.of([maker.row(flow, "a"), maker.row(text, "b")])
+    (tally,) = totals.stops.values()
+
+    assert (tally.at_stake, tally.losing, tally.mean_share) == (4, 3, 0.75)
 
 
 def test_a_thread_that_is_done_has_nothing_at_stake() -> None:
