@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatkit_reducer.analysis import VisibleContent
+from chatkit_reducer.events import Event
 from chatkit_reducer.fleet import RowMaker, Totals
 from chatkit_reducer.testing.examples import (
     added,
@@ -81,8 +82,8 @@ def test_the_worst_threads_are_those_that_lose_most() -> None:
 def test_the_mean_share_is_that_of_all_stops_with_something_at_stake() -> None:
     """Under `sdk` a workflow is lost, and a text is not: three stops of one, one of the other."""
     maker = RowMaker.of(["sdk"], ["cancelled"], stops="all")
-    flow = [added(workflow("w")), *[task_added("w", task("x"), n) for n in range(3)]]
-    text = [added(message("m", "")), text_delta("m", "x")]
+    flow: list[Event] = [added(workflow("w")), *[task_added("w", task("x"), n) for n in range(3)]]
+    text: list[Event] = [added(message("m", "")), text_delta("m", "x")]
     totals = Totals.of([maker.row(flow, "a"), maker.row(text, "b")])
     (tally,) = totals.stops.values()
 
