@@ -19,7 +19,13 @@ from chatkit_reducer.errors import LogError
 from chatkit_reducer.events import Unreadable
 from chatkit_reducer.fleet.arrivals import Arrival, in_order
 from chatkit_reducer.fleet.rows import Row, RowMaker
-from chatkit_reducer.fleet.spills import Spill, arrivals_of, partition_files, read_partition
+from chatkit_reducer.fleet.spills import (
+    Spill,
+    arrivals_of,
+    partition_files,
+    read_partition,
+    thread_key,
+)
 from chatkit_reducer.fleet.workers import cores, count_read, workers
 from chatkit_reducer.logs import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_EXPANSION, read_records
 from chatkit_reducer.logs.reading import OnProgress
@@ -64,6 +70,8 @@ class FileFold:
     Args:
         paths: the files; each counts once, and in the order of their names.
         maker: makes the rows.
+        apart: whether the threads of each file are others, also where their ids are equal: for logs
+            of servers that give the same ids.
         processes: how many work; one for each core if left out.
         folder: where the partitions are put for the time being; the system's folder for such if
             left out.
@@ -80,6 +88,7 @@ class FileFold:
         paths: Iterable[str | os.PathLike[str]],
         maker: RowMaker,
         *,
+        apart: bool = False,
         processes: int | None = None,
         folder: str | os.PathLike[str] | None = None,
         on_progress: Progress | None = None,
@@ -90,6 +99,7 @@ class FileFold:
             raise ValueError(f"expected at least 1 process, got {processes}")
         self._paths = sorted({os.fspath(path) for path in paths})
         self._maker = maker
+        self._apart = apart
         self._processes = processes or cores()
         self._folder = folder
         self._on_progress = on_progress
@@ -112,14 +122,16 @@ class FileFold:
             tempfile.TemporaryDirectory(prefix="fleet-", dir=self._folder) as folder,
             workers(processes) as working,
         ):
-            dealing = _Dealing(Path(folder), count, self._limits)
+            dealing = _Dealing(Path(folder), count, self._limits, self._apart)
             tasks = [(dealing, path, number) for number, path in enumerate(self._paths)]
             share = _Share(self._on_progress, sum(each.stored for each in sizes), count)
             for dealt in working.each(_deal, _largest_first(tasks, sizes), share.read):
                 self.broken += () if dealt is None else (dealt,)
             self.broken = tuple(sorted(self.broken, key=lambda each: each.path))
             left_out = {each.path for each in self.broken}
-            folding = _Folding(Path(folder), self._maker, tuple(self._paths), frozenset(left_out))
+            folding = _Folding(
+                Path(folder), self._maker, tuple(self._paths), frozenset(left_out), self._apart
+            )
             parts = [(folding, partition) for partition in range(count)]
             for done, rows in enumerate(working.each(_fold, parts), 1):
                 share.fold(done)
@@ -184,6 +196,7 @@ class _Dealing:
     folder: Path
     partitions: int
     limits: _Limits
+    apart: bool
 
     def deal(self, path: str, number: int, on_progress: OnProgress) -> BrokenLog | None:
         """Deal out one file; return the reason if it is broken."""
@@ -206,7 +219,8 @@ class _Dealing:
         records = read_records(path, on_progress=on_progress, **options)
         fault = _Fault()
         arrivals = fault.watch(arrivals_of(records, number, first))
-        Spill(self.folder, self.partitions, str(os.getpid())).take(arrivals)
+        spill = Spill(self.folder, self.partitions, str(os.getpid()), apart=self.apart)
+        spill.take(arrivals)
         return None if fault.reason is None else BrokenLog(path, fault.reason)
 
 
@@ -249,6 +263,7 @@ class _Folding:
     maker: RowMaker
     paths: tuple[str, ...]
     left_out: frozenset[str]
+    apart: bool
 
     def fold(self, partition: int) -> list[Row]:
         """Return the rows of a partition, and delete its files."""
@@ -256,8 +271,7 @@ class _Folding:
         threads: dict[tuple[str | None, int], list[Arrival]] = {}
         for one in read_partition(files):
             if self.paths[one.source] not in self.left_out:
-                key = (one.thread, 0) if one.thread is not None else (None, one.source)
-                threads.setdefault(key, []).append(one)
+                threads.setdefault(thread_key(one, apart=self.apart), []).append(one)
         for file in files:
             file.unlink()
         named = sorted(threads, key=lambda key: (key[0] or "", key[1]))

@@ -66,9 +66,11 @@ class Spill:
         folder: where the files go.
         partitions: how many there are.
         writer: the name of the process, which no other has.
+        apart: whether the threads of each log are others.
     """
 
-    def __init__(self, folder: Path, partitions: int, writer: str) -> None:
+    def __init__(self, folder: Path, partitions: int, writer: str, *, apart: bool = False) -> None:
+        self._apart = apart
         self._folder = folder
         self._partitions = partitions
         self._writer = writer
@@ -103,16 +105,27 @@ class Spill:
             key = one.thread, one.source
             pile = known.get(key)
             if pile is None:
-                partition = partition_of(one.thread, one.source, self._partitions)
+                partition = partition_of(thread_key(one, apart=self._apart), self._partitions)
                 pile = known[key] = piles.setdefault(partition, [])
             pile.append(one)
         return piles
 
 
-def partition_of(thread: str | None, source: int, partitions: int) -> int:
-    """Return the partition of a thread; a log that names no thread is one by itself."""
-    key = f"\0{source}" if thread is None else thread
-    return crc32(key.encode("utf-8", "surrogatepass")) % partitions
+def thread_key(one: Arrival, *, apart: bool) -> tuple[str | None, int]:
+    """Return what tells the thread of an entry from others; a log without names is one by itself.
+
+    Args:
+        one: the entry.
+        apart: whether the threads of each log are others.
+    """
+    return one.thread, one.source if apart or one.thread is None else 0
+
+
+def partition_of(key: tuple[str | None, int], partitions: int) -> int:
+    """Return the partition of a thread."""
+    thread, source = key
+    text = f"\0{source}" if thread is None else f"{thread}\0{source}" if source else thread
+    return crc32(text.encode("utf-8", "surrogatepass")) % partitions
 
 
 def partition_files(folder: Path, partition: int) -> list[Path]:

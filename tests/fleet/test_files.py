@@ -75,6 +75,16 @@ def test_files_in_any_order_give_the_rows_of_the_threads(
         assert rows_of(data.draw(st.permutations(paths)), MAKER) == expected(streams)
 
 
+@given(threads(), threads())
+def test_the_threads_of_each_file_may_be_others(one: Threads, other: Threads) -> None:
+    with folder() as here:
+        paths = write_logs(Path(here), {"a": numbered(one), "b": numbered(other)})
+        fold = FileFold(paths, MAKER, apart=True, processes=1)
+        rows = [without_places(row) for part in fold.rows() for row in part]
+
+    assert sorted(map(repr, rows)) == sorted(map(repr, [*expected(one), *expected(other)]))
+
+
 @given(st.data(), threads())
 def test_the_order_in_the_file_is_the_order_where_there_are_no_numbers(
     data: st.DataObject, streams: Threads

@@ -121,6 +121,11 @@ def _row_file(context: click.Context, option: click.Parameter, name: str | None)
     "the same hashes. A new one for each run if left out.",
 )
 @click.option(
+    "--apart",
+    is_flag=True,
+    help="The threads of each file are others, also where their ids are equal.",
+)
+@click.option(
     "--processes",
     callback=options.number("a number of processes", at_least=1),
     metavar="N",
@@ -142,6 +147,7 @@ def fleet(
     counts_only: bool,
     hash_ids: bool,
     key: str | None,
+    apart: bool,
     processes: int | None,
     limits: Limits,
     as_json: bool,
@@ -165,7 +171,12 @@ def fleet(
     files = [log.name for log in logs.all]
     with ShareBar() as bar:
         fold = FileFold(
-            files, maker, processes=processes, on_progress=bar.advance, **limits.arguments
+            files,
+            maker,
+            apart=apart,
+            processes=processes,
+            on_progress=bar.advance,
+            **limits.arguments,
         )
         totals = _folded(fold, output)
     status = max([status, *[fail(cannot_read(one.path, one.reason)) for one in fold.broken]])
