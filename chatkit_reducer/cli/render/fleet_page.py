@@ -90,7 +90,7 @@ def _by_stop(report: FleetReport) -> str:
     rows = []
     for line in report.by_stop:
         losing, stake = line.tally.losing, line.tally.at_stake
-        bar = _bar([("kept", stake - losing), ("lost", losing)])
+        bar = _bar([("lost", losing)], stake)
         cells = [_number(f"{stake:,}"), _number(line.losing), _number(line.mean)]
         words = f'<td class="policy">{_text(line.policy)}</td><td>{_text(line.cause)}</td>'
         rows.append(f'{words}<td class="bar">{bar}</td>{"".join(cells)}')
@@ -124,8 +124,8 @@ def _number(text: str, kind: str = "") -> str:
     return f'<td class="{f"n {kind}".rstrip()}">{text}</td>'
 
 
-def _bar(counts: Sequence[tuple[str, int]]) -> str:
-    total = sum(count for _, count in counts)
+def _bar(counts: Sequence[tuple[str, int]], of: int | None = None) -> str:
+    total = sum(count for _, count in counts) if of is None else of
     said = ", ".join(f"{count:,} {fate}" for fate, count in counts if count) or "nothing"
     parts, left = [], 0.0
     for fate, count in counts:
