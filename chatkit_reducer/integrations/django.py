@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from django.http import StreamingHttpResponse  # type: ignore[import-untyped]  # it has no types
+from django.http import StreamingHttpResponse
 
 from chatkit_reducer.logs import encode_sse
 from chatkit_reducer.serving import ResponseStream
@@ -17,7 +17,7 @@ from chatkit_reducer.serving import ResponseStream
 __all__ = ["EventStream"]
 
 
-class EventStream(StreamingHttpResponse):  # type: ignore[misc]  # the same
+class EventStream(StreamingHttpResponse):
     """The events of a response as server-sent events.
 
     Its block is inside of `__aiter__`: Django closes the result of that however a request ends, but

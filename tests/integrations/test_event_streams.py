@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from django.conf import settings  # type: ignore[import-untyped]  # it has no types
+from django.conf import settings
 
 from chatkit_reducer import fold, policies
 from chatkit_reducer.integrations.django import EventStream as DjangoStream
