@@ -91,8 +91,9 @@ fuzz = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], dea
 @example("compact", ["log", "-o", "loop"])
 @example("policy", ["a\0b"])
 @example("cancel", ["log", "--stored", "a\0b"])
+@example("fleet", ["rubbish", "folder"])
 def test_any_arguments(command: str, arguments: list[str]) -> None:
-    several = command in ("replay", "check", "sweep", "compact")
+    several = command in ("replay", "check", "sweep", "compact", "fleet")
 
     check_end(run(command, *arguments, stdin=LOG), 1 + 2 * len(arguments) if several else 1)
 
