@@ -22,6 +22,7 @@ from chatkit_reducer.events import (
     ThreadItemRemoved,
     ThreadItemReplaced,
 )
+from chatkit_reducer.supervise.checks import unfit_signature
 from chatkit_reducer.supervise.tasks import await_if_needed
 
 __all__ = [
@@ -165,8 +166,8 @@ def items_to_save(settlement: Settlement) -> list[Json]:
     return [write.item for write in settlement.writes]
 
 
-def check_function(name: str, value: object, number: int = 2) -> None:
-    """Refuse a value that cannot be called with so many arguments.
+def check_function(name: str, value: object) -> None:
+    """Refuse a value that cannot be called with two arguments.
 
     Raises:
         TypeError: it is such a one.
@@ -176,14 +177,9 @@ def check_function(name: str, value: object, number: int = 2) -> None:
             f"expected {name} to be a function, got {type(value).__name__} {value!r}: pass the "
             "function itself, without calling it"
         )
-    try:
-        signature = inspect.signature(value)
-    except (TypeError, ValueError):  # some builtins do not tell
-        return
-    try:
-        signature.bind(*[None] * number)
-    except TypeError:
+    unfit = unfit_signature(value, 2)
+    if unfit is not None:
         raise TypeError(
-            f"expected {name} to be a function of {number} arguments, got {value!r}, which takes "
-            f"{signature}: the first is the id of the thread"
-        ) from None
+            f"expected {name} to be a function of 2 arguments, got {value!r}, which takes "
+            f"{unfit}: the first is the id of the thread"
+        )

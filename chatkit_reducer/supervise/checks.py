@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "check_one_argument",
     "check_seconds",
     "check_watcher",
+    "unfit_signature",
 ]
 
 
@@ -87,17 +89,33 @@ def _check_call(name: str, value: object, number: int) -> None:
             f"{name} must be a function, got {type(value).__name__} {value!r}: "
             "pass the function itself, without calling it"
         )
+    unfit = unfit_signature(value, number)
+    if unfit is not None:
+        wanted = ("no argument", "one argument")[number]
+        raise TypeError(
+            f"{name} must be a function of {wanted}, got {value!r}, which takes {unfit}"
+        )
+
+
+def unfit_signature(function: Callable[..., object], number: int) -> inspect.Signature | None:
+    """Return the signature of a function that cannot be called with so many arguments.
+
+    Args:
+        function: the function.
+        number: of positional arguments.
+
+    Returns:
+        None if it can be called so, or does not tell, as some builtins do not.
+    """
     try:
-        signature = inspect.signature(value)
-    except (TypeError, ValueError):  # some builtins do not tell
-        return
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
     try:
         signature.bind(*[None] * number)
     except TypeError:
-        wanted = ("no argument", "one argument")[number]
-        raise TypeError(
-            f"{name} must be a function of {wanted}, got {value!r}, which takes {signature}"
-        ) from None
+        return signature
+    return None
 
 
 def check_json(name: str, value: Any) -> None:
