@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from chatkit_reducer import events
+from chatkit_reducer._names import at_first_use
 from chatkit_reducer.core.anomalies import Anomaly, AnomalyKind
 from chatkit_reducer.core.codec import decode, encode, from_json, to_json
 from chatkit_reducer.core.described import draw_with
@@ -103,6 +104,8 @@ _HOMES = {
     "Write": "chatkit_reducer.core.policy.verdict",
     "compact": "chatkit_reducer.core.thread.compact",
     "diff": "chatkit_reducer.core.thread.diff",
+    "errors": "chatkit_reducer.errors",
+    "policies": "chatkit_reducer.policies",
     "read": "chatkit_reducer.logs",
     "replay": "chatkit_reducer.logs",
     "restore": "chatkit_reducer.core.thread.snapshot",
@@ -115,17 +118,7 @@ _HOMES = {
 
 
 if not TYPE_CHECKING:  # or else a type checker would let any name pass
-
-    def __getattr__(name: str) -> Any:
-        """Import a name at its first use."""
-        if name in _HOMES:
-            value: Any = getattr(importlib.import_module(_HOMES[name]), name)
-        elif name in {"errors", "policies"}:
-            value = importlib.import_module(f"chatkit_reducer.{name}")
-        else:
-            raise AttributeError(f"module 'chatkit_reducer' has no attribute {name!r}")
-        globals()[name] = value
-        return value
+    __getattr__ = at_first_use(__name__, _HOMES)
 
 
 def _draw(value: Any) -> str:

@@ -7,8 +7,9 @@ name is imported when it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chatkit_reducer._names import at_first_use
 
 if TYPE_CHECKING:
     from chatkit_reducer.analysis._stops import Flight, Outcome, StopPoint
@@ -34,28 +35,25 @@ __all__ = [
     "sweep_threads",
 ]
 
-_MODULES = {
-    "CheckResult": "chatkit_reducer.analysis.log_checker",
-    "Difference": "chatkit_reducer.analysis.comparison",
-    "Finding": "chatkit_reducer.analysis.finding",
-    "Flight": "chatkit_reducer.analysis._stops",
-    "Outcome": "chatkit_reducer.analysis._stops",
-    "StopPoint": "chatkit_reducer.analysis._stops",
-    "ThreadSweep": "chatkit_reducer.analysis.sweeper",
+_HOMES = {
+    "CheckResult": ".log_checker",
+    "Difference": ".comparison",
+    "Finding": ".finding",
+    "Flight": "._stops",
+    "Outcome": "._stops",
+    "StopPoint": "._stops",
+    "ThreadSweep": ".sweeper",
     "VisibleContent": "chatkit_reducer.core.items.base",
-    "check": "chatkit_reducer.analysis.log_checker",
-    "compare_items": "chatkit_reducer.analysis.comparison",
-    "path_text": "chatkit_reducer.analysis.comparison",
-    "sweep": "chatkit_reducer.analysis.sweeper",
-    "sweep_threads": "chatkit_reducer.analysis.sweeper",
+    "check": ".log_checker",
+    "compare_items": ".comparison",
+    "path_text": ".comparison",
+    "sweep": ".sweeper",
+    "sweep_threads": ".sweeper",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
-    return value
+if not TYPE_CHECKING:  # or else a type checker would let any name pass
+    __getattr__ = at_first_use(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

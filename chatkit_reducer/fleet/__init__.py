@@ -11,8 +11,9 @@ used, and no engine before that.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chatkit_reducer._names import at_first_use
 
 if TYPE_CHECKING:
     from chatkit_reducer.fleet.privacy import Privacy
@@ -40,27 +41,24 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Asked": "totals",
-    "BrokenLog": "processes",
-    "FileFold": "processes",
-    "NoMemoryError": "workers",
-    "Privacy": "privacy",
-    "RowMaker": "rows",
-    "StopTally": "totals",
-    "Tally": "totals",
-    "Totals": "totals",
-    "WorstThread": "totals",
-    "fold_batches": "tables",
-    "row": "rows",
-    "row_schema": "schema",
+    "Asked": ".totals",
+    "BrokenLog": ".processes",
+    "FileFold": ".processes",
+    "NoMemoryError": ".workers",
+    "Privacy": ".privacy",
+    "RowMaker": ".rows",
+    "StopTally": ".totals",
+    "Tally": ".totals",
+    "Totals": ".totals",
+    "WorstThread": ".totals",
+    "fold_batches": ".tables",
+    "row": ".rows",
+    "row_schema": ".schema",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
+if not TYPE_CHECKING:  # or else a type checker would let any name pass
+    __getattr__ = at_first_use(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

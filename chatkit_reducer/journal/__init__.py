@@ -10,9 +10,9 @@ are used, so that no backend needs the libraries of another.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from chatkit_reducer._names import at_first_use
 from chatkit_reducer.journal.protocol import Conflict, Header, Journal, JournalError
 
 if TYPE_CHECKING:
@@ -41,21 +41,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FileJournal": "files",
-    "JournalWriter": "writer",
-    "MemoryJournal": "memory",
-    "PostgresJournal": "postgres",
-    "Recovery": "recovery",
-    "RedisJournal": "redis",
-    "follow": "follow",
-    "recover": "recovery",
-    "recover_all": "recovery",
+    "FileJournal": ".files",
+    "JournalWriter": ".writer",
+    "MemoryJournal": ".memory",
+    "PostgresJournal": ".postgres",
+    "Recovery": ".recovery",
+    "RedisJournal": ".redis",
+    "follow": ".follow",
+    "recover": ".recovery",
+    "recover_all": ".recovery",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # or else a type checker would let any name pass
+    __getattr__ = at_first_use(__name__, _HOMES)

@@ -305,13 +305,13 @@ def test_one_bar_over_all_bytes(
         def stop(self) -> None:
             pass
 
-    def bar(size: int) -> Bar:
+    def new_bar(_: progress.ReadingBar, size: int) -> Bar:
         sizes.append(size)
         return Bar()
 
     monkeypatch.setattr(os, "isatty", lambda file: True)
     monkeypatch.setattr(progress, "_SLOW", -1)
-    monkeypatch.setattr(progress, "_bar", bar)
+    monkeypatch.setattr(progress.ReadingBar, "_new_bar", new_bar)
 
     run("check", "logs/a.jsonl", "logs/b.log", "logs/inner/deep/c")
 
