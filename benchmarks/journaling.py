@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from benchmarks.measuring import measure
 from benchmarks.serving import bare, journaled, written
 from chatkit_reducer.journal import FileJournal, PostgresJournal, RedisJournal
-from chatkit_reducer.journal.follow import follow
+from chatkit_reducer.journal.following import follow
 from chatkit_reducer.journal.protocol import Header, Journal
 from tests.journal.servers import running_postgres, running_redis
 

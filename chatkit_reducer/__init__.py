@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from chatkit_reducer.core.thread.lifecycle import Phase
     from chatkit_reducer.core.thread.snapshot import restore, snapshot
     from chatkit_reducer.logs import read, replay, write
-    from chatkit_reducer.supervise import supervise
 
 __all__ = [
     "HIDDEN_TYPES",
@@ -80,7 +79,6 @@ __all__ = [
     "restore",
     "settle",
     "snapshot",
-    "supervise",
     "to_json",
     "write",
 ]
@@ -104,21 +102,18 @@ _HOMES = {
     "Write": "chatkit_reducer.core.policy.verdict",
     "compact": "chatkit_reducer.core.thread.compact",
     "diff": "chatkit_reducer.core.thread.diff",
-    "errors": "chatkit_reducer.errors",
-    "policies": "chatkit_reducer.policies",
     "read": "chatkit_reducer.logs",
     "replay": "chatkit_reducer.logs",
     "restore": "chatkit_reducer.core.thread.snapshot",
     "settle": "chatkit_reducer.core.policy.settle",
     "snapshot": "chatkit_reducer.core.thread.snapshot",
-    "supervise": "chatkit_reducer.supervise",
     "write": "chatkit_reducer.logs",
 }
 """Where a name is defined that is imported when it is first used."""
 
 
 if not TYPE_CHECKING:  # or else a type checker would let any name pass
-    __getattr__ = at_first_use(__name__, _HOMES)
+    __getattr__ = at_first_use(__name__, _HOMES, modules=("errors", "policies"))
 
 
 def _draw(value: Any) -> str:

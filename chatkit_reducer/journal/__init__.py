@@ -17,7 +17,7 @@ from chatkit_reducer.journal.protocol import Conflict, Header, Journal, JournalE
 
 if TYPE_CHECKING:
     from chatkit_reducer.journal.files import FileJournal
-    from chatkit_reducer.journal.follow import follow
+    from chatkit_reducer.journal.following import follow
     from chatkit_reducer.journal.memory import MemoryJournal
     from chatkit_reducer.journal.postgres import PostgresJournal
     from chatkit_reducer.journal.recovery import Recovery, recover, recover_all
@@ -47,7 +47,7 @@ _HOMES = {
     "PostgresJournal": ".postgres",
     "Recovery": ".recovery",
     "RedisJournal": ".redis",
-    "follow": ".follow",
+    "follow": ".following",
     "recover": ".recovery",
     "recover_all": ".recovery",
 }

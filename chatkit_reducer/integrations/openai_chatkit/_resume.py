@@ -48,7 +48,7 @@ from chatkit_reducer.integrations.openai_chatkit._journaling import open_respons
 from chatkit_reducer.integrations.openai_chatkit._public import PublicEvents
 from chatkit_reducer.integrations.openai_chatkit._store_access import PAGE
 from chatkit_reducer.journal import Journal, JournalError, follow
-from chatkit_reducer.journal.follow import is_there, place_in
+from chatkit_reducer.journal.following import is_there, place_in
 from chatkit_reducer.journal.reading import read_whole
 from chatkit_reducer.logs import encode_sse
 
