@@ -94,6 +94,8 @@ class Supervised(Generic[E]):
         self._kept: AsyncGenerator[E, None] | None = None
         self._in_block = False
         self._is_late = False
+        self._withheld: Event | None = None
+        """The event that is being written to the journal: the consumer does not have it yet."""
         self.on_abandoned: Callable[[Cause], Coroutine[Any, Any, None]] = self.aclose
         """Called in a task of its own to end the stream when the consumer does not: its task was
         cancelled or has failed while it sent an event, or it still sends one at the deadline."""
@@ -122,7 +124,8 @@ class Supervised(Generic[E]):
         settlement = self.settlement
         if settlement is None or self.failure is not None or not self._is_settled:
             return ()
-        return settlement.events
+        withheld = self._tracker.correction_for(self._withheld)
+        return settlement.events if withheld is None else (withheld, *settlement.events)
 
     @property
     def _is_settled(self) -> bool:
@@ -364,10 +367,12 @@ class Supervised(Generic[E]):
             await self._finish_write(self._journal, self._journal.write(self._tracker.latest))
 
     async def _finish_write(self, journal: Journaling, rest: Awaitable[None] | None) -> None:
+        self._withheld = self._tracker.latest
         if rest is not None:
             await rest
         if self._cause is not None or journal.writer.taken_over:
             raise Interrupted(self._cause or Cause.CANCELLED)
+        self._withheld = None
 
     async def _find(
         self, event: ThreadItemUpdated, tracker: Tracker[E], *, is_noted: bool = False

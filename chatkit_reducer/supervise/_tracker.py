@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from chatkit_reducer.core.codec import decode, encode, from_json
 from chatkit_reducer.core.fold.folder import fold
-from chatkit_reducer.core.items import ItemState
+from chatkit_reducer.core.items import HIDDEN_TYPES, ItemState
 from chatkit_reducer.core.json_values import json_copy
 from chatkit_reducer.core.policy.table import Cause
 from chatkit_reducer.core.sdk_models import is_model, json_of_model
+from chatkit_reducer.core.thread.lifecycle import Phase
 from chatkit_reducer.core.thread.state import ThreadState
 from chatkit_reducer.events import (
     EVENT_TYPES,
@@ -242,6 +243,23 @@ class Tracker(Generic[E]):
         before = self._fold_delivered()
         state = self._fold(self._events, before)
         return state, fold([_unwritten(*pair) for pair in self._before_refusal.items()], before)
+
+    def correction_for(self, withheld: Event | None) -> Event | None:
+        """Return what a client has to be told of a removal that it was not sent; None if nothing.
+
+        A client shows the item as it was pending. No settlement speaks of it, and the store has at
+        most the copy from before.
+
+        Args:
+            withheld: the last event, if the consumer has not got it.
+        """
+        if not isinstance(withheld, ThreadItemRemoved):
+            return None
+        entry = self._fold_delivered().contents().entries.get(withheld.item_id)
+        if entry is None or entry.phase is Phase.STORED or entry.item.type in HIDDEN_TYPES:
+            return None
+        is_shown = entry.base is not None and entry.base.type not in HIDDEN_TYPES
+        return _unwritten(withheld.item_id, entry.base if is_shown else None)
 
     def _fold_delivered(self) -> ThreadState:
         cut = len(self._events) - self._in_doubt

@@ -33,7 +33,7 @@ from chatkit_reducer.journal.records import (
     recovered,
 )
 from chatkit_reducer.supervise import MarkerFields, supervise
-from chatkit_reducer.testing.examples import added, done, message, replaced, text_delta
+from chatkit_reducer.testing.examples import added, done, message, removed, replaced, text_delta
 from tests.support.supervised import LOOPS, run_on
 
 WHOLE: list[Event] = [added(message("m")), text_delta("m", "one "), done(message("m", "one "))]
@@ -474,12 +474,15 @@ def test_a_slow_journal_that_is_in_time_has_it_all(loop: str, limit: float | Non
 
 
 class Slow(MemoryJournal):
-    """A write happens, and its answer takes a while."""
+    """A write happens, and its answer takes until `goes_on`, or for ever."""
 
-    def __init__(self, hang_at: int, hanging: anyio.Event) -> None:
+    def __init__(
+        self, hang_at: int, hanging: anyio.Event, goes_on: anyio.Event | None = None
+    ) -> None:
         super().__init__()
         self.hang_at = hang_at
         self._hanging = hanging
+        self._goes_on = goes_on or anyio.Event()
         self._calls = 0
 
     async def append(self, response: str, at: int, records: Sequence[bytes]) -> None:
@@ -487,7 +490,7 @@ class Slow(MemoryJournal):
         self._calls += 1
         if self._calls == self.hang_at:
             self._hanging.set()
-            await anyio.sleep_forever()
+            await self._goes_on.wait()
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -509,6 +512,56 @@ def test_a_write_that_is_cut_off_is_not_taken_for_another_writer(loop: str, at: 
         found = recovered(await records_of(journal, "r"))
         assert found.closed
         assert found.settlement in (None, exchange.commits[0])
+
+    run_on(loop, body)
+
+
+STORED = done(message("m", "stored"))
+NOTE = done({**message("m"), "type": "hidden_context_item", "content": "a note"})
+UNSENT_REMOVALS: list[tuple[list[Event], list[Event], list[Event]]] = [
+    # the thread before, what the client gets, and what it is told behind the settlement
+    ([], [added(message("m")), text_delta("m", "gone")], [removed("m")]),
+    ([STORED], [text_delta("m", ", and more")], [replaced(message("m", "stored"))]),
+    ([NOTE], [added(message("m", "shown"))], [removed("m")]),
+    ([], [STORED], []),  # the store has it still, and the client shows it
+    ([], [], []),
+]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("ends", ["stopped", "cancelled"])
+@pytest.mark.parametrize(("before", "sent", "told"), UNSENT_REMOVALS)
+def test_a_removal_that_the_client_was_not_sent_is_told_behind_the_settlement(
+    loop: str, ends: str, before: list[Event], sent: list[Event], told: list[Event]
+) -> None:
+    async def body() -> None:
+        hanging, goes_on = anyio.Event(), anyio.Event()
+        state = fold(before)
+        journal = Slow(len(sent) + 1 + bool(before), hanging, goes_on)
+        exchange = Exchange([*sent, removed("m")], state=state)
+        stream = supervise(
+            exchange.produce(),
+            exchange.commit,
+            policy=policies.KEEP,
+            state=state,
+            journal=JournalWriter(journal, "r", thread="t"),
+            deliver=lambda event: event,
+        )
+
+        async def consume() -> None:
+            async with stream:
+                async for event in stream:
+                    exchange.got.append(event)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(consume)
+            await hanging.wait()
+            stream.stop() if ends == "stopped" else tasks.cancel_scope.cancel()
+            goes_on.set()
+        assert stream.settlement is not None
+        assert stream.settlement.verdicts == ()
+        assert exchange.got == [*sent, *(told if ends == "stopped" else [])]
+        assert list(stream.corrections) == told
 
     run_on(loop, body)
 
