@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chatkit_reducer.analysis.comparison import Difference, compare_items, path_text
     from chatkit_reducer.analysis.finding import Finding
     from chatkit_reducer.analysis.log_checker import CheckResult, check
-    from chatkit_reducer.analysis.sweeper import ThreadSweep, sweep, sweep_threads
+    from chatkit_reducer.analysis.sweeping import ThreadSweep, sweep, sweep_threads
     from chatkit_reducer.core.items.base import VisibleContent
 
 __all__ = [
@@ -42,13 +42,13 @@ _HOMES = {
     "Flight": "._stops",
     "Outcome": "._stops",
     "StopPoint": "._stops",
-    "ThreadSweep": ".sweeper",
+    "ThreadSweep": ".sweeping",
     "VisibleContent": "chatkit_reducer.core.items.base",
     "check": ".log_checker",
     "compare_items": ".comparison",
     "path_text": ".comparison",
-    "sweep": ".sweeper",
-    "sweep_threads": ".sweeper",
+    "sweep": ".sweeping",
+    "sweep_threads": ".sweeping",
 }
 
 

@@ -65,7 +65,7 @@ def compare_items(folded: Json, final: Json) -> list[Difference]:
 def differences(before: Any, after: Any) -> list[Difference]:
     """Return the places where two JSON values differ, in document order.
 
-    A null and an absent field are equal.
+    A null and an absent field are equal; an element of a list is not equal to its absence.
 
     >>> differences({"a": [1, {"b": 2}], "c": None}, {"a": [1, {"b": 3}]})
     [Difference(path=('a', 1, 'b'), before=2, after=3)]
@@ -77,9 +77,19 @@ def differences(before: Any, after: Any) -> list[Difference]:
         inner = _inside(here)
         if inner is not None:
             todo.extend(reversed(list(inner)))
+        elif here.before is _NO_ELEMENT or here.after is _NO_ELEMENT:
+            found.append(Difference(here.path, _or_none(here.before), _or_none(here.after)))
         elif not is_equal_scalar(here.before, here.after):
             found.append(here)
     return found
+
+
+_NO_ELEMENT = object()
+"""In the place of an element that only the other list has, and that may be a null."""
+
+
+def _or_none(value: Any) -> Any:
+    return None if value is _NO_ELEMENT else value
 
 
 def _inside(here: Difference) -> Iterator[Difference] | None:
@@ -104,8 +114,8 @@ def _elements(path: Path, before: list[Any], after: list[Any]) -> Iterator[Diffe
     for index in range(ahead, middle):
         yield Difference(
             (*path, index),
-            before[index] if index < len(before) - behind else None,
-            after[index] if index < len(after) - behind else None,
+            before[index] if index < len(before) - behind else _NO_ELEMENT,
+            after[index] if index < len(after) - behind else _NO_ELEMENT,
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chatkit_reducer.analysis.sweep_summary import KINDS, SweepResult
-from chatkit_reducer.analysis.sweeper import sweep_threads
+from chatkit_reducer.analysis.sweeping import sweep_threads
 from chatkit_reducer.core.policy.table import Cause
 from chatkit_reducer.events import Event, Json
 from chatkit_reducer.palette import DARK, LIGHT

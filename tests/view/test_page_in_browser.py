@@ -15,7 +15,7 @@ import pytest
 
 from chatkit_reducer import encode
 from chatkit_reducer.analysis.sweep_summary import KINDS, SweepResult, share_text
-from chatkit_reducer.analysis.sweeper import sweep_threads
+from chatkit_reducer.analysis.sweeping import sweep_threads
 from chatkit_reducer.core.codec import from_json
 from chatkit_reducer.core.policy.table import Cause
 from chatkit_reducer.core.policy.toml import from_toml

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from chatkit_reducer.analysis.sweep_summary import SweepResult
-from chatkit_reducer.analysis.sweeper import sweep_threads
+from chatkit_reducer.analysis.sweeping import sweep_threads
 from chatkit_reducer.cli import options
 from chatkit_reducer.cli.errors import PROGRAM
 from chatkit_reducer.cli.files import writing
