@@ -216,7 +216,7 @@ def release(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Run the tests and show which lines and branches they never take; in the core, none."""
     session.install("-e", ".[dev]", *_group("coverage"))
-    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "-q", "-m", "", *session.posargs)
     session.run("coverage", "report")
     core = "chatkit_reducer/core/**,chatkit_reducer/events.py"
     session.run("coverage", "report", f"--include={core}", "--fail-under=100")
@@ -233,9 +233,10 @@ def bench(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """Try each law with 100,000 new examples: hours. After `-- -m ''` all other properties, too.
 
-    Before that, each real server is killed in mid-answer 50 times.
+    Before that, the slow tests are run, and each real server is killed in mid-answer 50 times.
     """
     session.install("-e", ".[dev]")
+    session.run(*PYTEST, "-m", "slow")
     killed = "tests/integrations/openai_chatkit/test_killed_servers.py"
     session.run("python", "-m", "pytest", "-q", "-s", killed, env={"KILLED_SERVERS": "50"})
     for _ in range(10):

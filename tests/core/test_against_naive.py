@@ -268,6 +268,7 @@ def test_arguments_are_obeyed(data: st.DataObject) -> None:
     assert len(started) <= 2 * 2 * 3  # items, rounds, updates
 
 
+@pytest.mark.slow
 def test_a_failing_stream_shrinks_to_what_matters() -> None:
     def has_two_deltas(events: list[e.Event]) -> bool:
         updates = [event.update for event in events if isinstance(event, e.ThreadItemUpdated)]

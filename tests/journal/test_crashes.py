@@ -402,9 +402,9 @@ EXCHANGES = [
     Exchange("files", "supervise", EVENTS),
     Exchange("files", "absence", EVENTS),
     Exchange("redis", "supervise"),
-    Exchange("redis", "supervise", lag=LAG),
     Exchange("postgres", "supervise"),
-    Exchange("postgres", "supervise", lag=LAG),
+    pytest.param(Exchange("redis", "supervise", lag=LAG), marks=pytest.mark.slow),
+    pytest.param(Exchange("postgres", "supervise", lag=LAG), marks=pytest.mark.slow),
 ]
 
 
@@ -426,7 +426,9 @@ def test_killed_at_every_step_and_recovered_by_two(
     assert died == count or (died > 0.9 * count and exchange.backend != "files")
 
 
-@pytest.mark.parametrize("name", ["files", "redis", "postgres"])
+@pytest.mark.parametrize(
+    "name", ["files", "redis", pytest.param("postgres", marks=pytest.mark.slow)]
+)
 def test_recoveries_are_killed_at_every_step(backends: Any, tmp_path: Path, name: str) -> None:
     exchange = Exchange(name, "supervise")
 

@@ -223,7 +223,10 @@ def test_a_policy_of_your_own_is_kept_to(backend: Backend) -> None:
 # --- the official SDK -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "keep" else pytest.param(name, marks=pytest.mark.slow) for name in PRESETS],
+)
 def test_the_server_loses_nothing(name: str) -> None:
     class Server(ReducerChatKitServer[Any]):
         policy = policies.PRESETS[name]

@@ -319,6 +319,7 @@ _REFUSED_BY_THE_SDK = (
 _OF_LOGS = (AnomalyKind.UNREADABLE, AnomalyKind.REDELIVERED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in AnomalyKind if kind not in _OF_LOGS])
 def test_every_kind_of_fault_is_drawn(kind: AnomalyKind) -> None:
     """Also in the form of the SDK, but for what its models refuse: what is missing or malformed."""
@@ -641,6 +642,7 @@ def test_all_that_is_public_is_named() -> None:
 # --- health ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_with_the_settings_that_everybody_has(name: str) -> None:
     """No health check fails: it is neither slow nor large, and little is thrown away."""

@@ -157,6 +157,8 @@ def strings(value: Any) -> Iterator[str]:
 
 # --- what they shrink to --------------------------------------------------------------------------
 
+pytestmark = pytest.mark.slow
+
 MESSAGES = chatkit.streams(types=["assistant_message"], max_items=2)
 WIDGETS = chatkit.streams(types=["widget"], max_items=2, max_updates=4)
 

@@ -785,6 +785,7 @@ def test_a_client_that_leaves_while_a_frame_waits(tmp_path: Path) -> None:
     assert stored.told == stored.markers == 1
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_stopped_streams() -> None:
     async def scenario() -> tuple[int, int]:
         store = JournalStore(journal=None)

@@ -64,6 +64,7 @@ def test_a_reduce_that_ignores_replacements() -> None:
     assert str(error).startswith("They differ.\n\n--- the naive model\n+++ the engine\n")
 
 
+@pytest.mark.slow
 def test_a_reduce_that_changes_states_in_place() -> None:
     def in_place(state: ThreadState, event: Event) -> ThreadState:
         after = reduce(state, event)
@@ -78,6 +79,7 @@ def test_a_reduce_that_changes_states_in_place() -> None:
     assert "--- a state\n+++ the same later\n" in str(error)
 
 
+@pytest.mark.slow
 def test_a_reduce_that_writes_into_events() -> None:
     def marking(state: ThreadState, event: Event) -> ThreadState:
         after = reduce(state, event)
@@ -90,6 +92,7 @@ def test_a_reduce_that_writes_into_events() -> None:
     assert str(error).startswith("Changed, and only lent: events.")
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_loses_the_base() -> None:
     def without_bases(state: ThreadState) -> Json:
         paper = snapshot(state)
@@ -112,6 +115,7 @@ def test_a_fold_that_forgets_the_last_event() -> None:
     assert len(steps(error)) == 1
 
 
+@pytest.mark.slow
 def test_a_diff_that_is_silent_about_removals() -> None:
     def silent(before: ThreadState, after: ThreadState) -> list[Event]:
         return [one for one in diff(before, after) if not isinstance(one, e.ThreadItemRemoved)]
@@ -121,6 +125,7 @@ def test_a_diff_that_is_silent_about_removals() -> None:
     assert "Law 4 is broken" in str(error)
 
 
+@pytest.mark.slow
 def test_a_compaction_that_swaps() -> None:
     def swapping(events: Iterable[Event], state: ThreadState) -> list[Any]:
         short = compact(events, state)
@@ -131,6 +136,7 @@ def test_a_compaction_that_swaps() -> None:
     assert "Law 5 is broken" in str(error)
 
 
+@pytest.mark.slow
 def test_a_settlement_that_forgets_an_item() -> None:
     def forgetful(state: ThreadState, **more: Any) -> Any:
         settlement = settle(state, **more)
