@@ -157,24 +157,25 @@ def strings(value: Any) -> Iterator[str]:
 
 # --- what they shrink to --------------------------------------------------------------------------
 
-pytestmark = pytest.mark.slow
-
 MESSAGES = chatkit.streams(types=["assistant_message"], max_items=2)
 WIDGETS = chatkit.streams(types=["widget"], max_items=2, max_updates=4)
+TASKS = chatkit.streams(types=["task"], max_items=2)
+HOSTILE = chatkit.adversarial_streams(max_events=3)
+SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
     ("broken", "streams", "most_events"),
     [
-        pytest.param(TextDeltaPrepends, chatkit.streams(), 5),
-        pytest.param(PartDoneLosesCitations, MESSAGES, 6),
-        pytest.param(TaskAddedAlwaysAppends, chatkit.streams(), 5),
         pytest.param(RemovedKeepsTheItem, MESSAGES, 4),
-        pytest.param(ValueDeltaIgnoresASingleChild, WIDGETS, 5),
         pytest.param(DoneLosesUnknownFields, chatkit.streams(), 3),
-        pytest.param(ReplacedGoesToTheEnd, chatkit.streams(types=["task"], max_items=2), 7),
+        pytest.param(TextDeltaPrepends, chatkit.streams(), 5, marks=SLOW),
+        pytest.param(PartDoneLosesCitations, MESSAGES, 6, marks=SLOW),
+        pytest.param(TaskAddedAlwaysAppends, chatkit.streams(), 5, marks=SLOW),
+        pytest.param(ValueDeltaIgnoresASingleChild, WIDGETS, 5, marks=SLOW),
+        pytest.param(ReplacedGoesToTheEnd, TASKS, 7, marks=SLOW),
         # Of a hostile stream it does not always find the smallest: that takes 5 events.
-        pytest.param(NegativeIndicesCountFromTheEnd, chatkit.adversarial_streams(max_events=3), 9),
+        pytest.param(NegativeIndicesCountFromTheEnd, HOSTILE, 9, marks=SLOW),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -190,6 +191,7 @@ def test_a_failing_stream_is_small(
     assert len(text(plain)) < 250 * most_events
 
 
+@SLOW
 def test_a_failing_stop_is_small() -> None:
     stop = minimal(
         chatkit.stops(streams=MESSAGES),
@@ -213,6 +215,7 @@ def test_a_failing_thread_is_small() -> None:
     assert not any(strings([item.to_json() for item in state.items.values()]))
 
 
+@SLOW
 def test_what_does_not_matter_is_taken_out_from_before_what_does() -> None:
     """However large it is: one lucky example proves nothing."""
     for seed in range(8):
