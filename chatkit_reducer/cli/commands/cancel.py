@@ -53,6 +53,7 @@ Examples:
 @click.option(
     "--policy",
     metavar="NAME|FILE",
+    shell_complete=options.complete_policy,
     default=SDK.name,
     help=f"The table that decides: {', '.join(PRESETS)}, or a file of TOML; sdk if left out.",
 )
