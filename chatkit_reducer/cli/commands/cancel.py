@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from chatkit_reducer.cli import options
-from chatkit_reducer.cli.errors import PROGRAM
+from chatkit_reducer.cli.errors import PROGRAM, notice
 from chatkit_reducer.cli.inputs import Log
 from chatkit_reducer.cli.limits import Limits
 from chatkit_reducer.cli.output import people_console, print_json_lines
@@ -91,6 +91,9 @@ def cancel(
     from chatkit_reducer.cli.render.layout import show_view
     from chatkit_reducer.cli.render.settlement import show_settlement
 
+    if at is not None and at > folded.events:
+        last = f"the last of {folded.events:,} events"
+        notice(f"--at {at:,} is beyond {last}: the stream is stopped behind that")
     console = people_console()
     for number, (thread, (state, settlement)) in enumerate(settled.items()):
         if number:
