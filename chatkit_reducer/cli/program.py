@@ -49,6 +49,23 @@ class _Program(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a line.
+
+        Raises:
+            UsageError: there is no such command; it names the nearest one, or all.
+        """
+        name = args[0]
+        if name in COMMANDS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, COMMANDS, n=1)
+        said = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(sorted(COMMANDS))}"
+        raise click.UsageError(f"no such command {name!r}: {said}", ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of the commands, without importing them."""
         with formatter.section("Commands"):
