@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
-from chatkit_reducer.cli import following
 from tests.support.cli import run
 
 
@@ -22,7 +22,7 @@ def test_a_folder_of_other_logs_is_told(
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(following.time, "sleep", interrupted)
+    monkeypatch.setattr(time, "sleep", interrupted)
     result = run("view", "--follow", tmp_path, "--no-open")
 
     assert result.stdout.startswith("http://127.0.0.1:")
