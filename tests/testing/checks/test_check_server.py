@@ -57,6 +57,12 @@ def test_a_server_that_loses_nothing_passes() -> None:
     assert report.points[Way.ACLOSE] > 30
 
 
+def test_a_way_may_be_named_as_the_report_names_it() -> None:
+    report = check_server(Keeping, ways=["scope cancel", Way.ACLOSE])
+    assert list(report.points) == [Way.SCOPE_CANCEL, Way.ACLOSE]
+    assert "scope cancel" in str(report)
+
+
 def test_a_server_that_loses_something_is_told_what() -> None:
     response = [x.added(x.message("m", "Hello")), x.done(x.message("m", "Hello"))]
     said = failure(check_server, ChatKitServer, response=iter(response), ways=["aclose"])
