@@ -66,6 +66,8 @@ def cannot_read(name: str, why: str) -> InputError:
 def fail(error: click.ClickException) -> int:
     """Print the error on one line; return the exit status."""
     message = error.format_message()
+    if isinstance(error, click.MissingParameter):  # click lists choices one below the other
+        message = " ".join(message.split())
     if isinstance(error, click.UsageError):
         message = f"{_as_clause(message)} (see '{_path(error.ctx)} --help')"
     notice(message)

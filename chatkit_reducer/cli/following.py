@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from chatkit_reducer.cli.errors import STANDARD_INPUT, InputError, cannot_read, notice
 from chatkit_reducer.cli.limits import Limits
 from chatkit_reducer.cli.output import people_console
+from chatkit_reducer.cli.render.text import file_name
 from chatkit_reducer.errors import LogError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def follow(
             why = getattr(error, "strerror", None) or error
             raise InputError(f"cannot listen on port {port}: {why}") from None
         _show(address, opens=opens)
+        _tell_other_folder(path)
         while True:
             time.sleep(PAUSE)
             _look(follower.look, name)
@@ -62,6 +64,15 @@ def _show(address: str, *, opens: bool) -> None:
     console.file.flush()
     if opens:
         webbrowser.open(address)
+
+
+def _tell_other_folder(path: Path) -> None:
+    """Say that a folder is taken for that of a journal, where it has other files alone."""
+    if path.is_dir() and any(path.iterdir()) and not any(path.glob("*.jsonl")):
+        notice(
+            f"{file_name(str(path))} has no answer of a FileJournal yet, and the page is empty: to "
+            "follow another log, name its file"
+        )
 
 
 def _look(look: Callable[[], str | None], name: str) -> None:

@@ -11,6 +11,7 @@ import click
 from chatkit_reducer.cli.limits import Limits
 from chatkit_reducer.core.policy.table import Cause
 from chatkit_reducer.logs import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_EXPANSION
+from chatkit_reducer.policies import PRESETS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -19,7 +20,9 @@ __all__ = [
     "Command",
     "as_json",
     "cause",
+    "complete_cause",
     "complete_file",
+    "complete_policy",
     "limits",
     "log",
     "logs",
@@ -45,7 +48,8 @@ class Command(click.Command):
             UsageError: there are too many arguments.
         """
         rest = super().parse_args(ctx, args)
-        if rest:
+        # Where a shell asks for a word, the line is not whole yet: click hands back all of it.
+        if rest and not ctx.resilient_parsing:
             wanted = sum(isinstance(each, click.Argument) for each in self.params)
             plural = "argument" if wanted == 1 else "arguments"
             found = wanted + len(rest)
@@ -82,6 +86,18 @@ def complete_file(
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="file")]
+
+
+def complete_policy(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete the name of a preset, or that of a file."""
+    from click.shell_completion import CompletionItem
+
+    presets = [CompletionItem(name) for name in PRESETS if name.startswith(incomplete)]
+    # The file is first, because bash forgets the words in front of one; and its name is not empty,
+    # because zsh drops an empty word, and takes the next one for it.
+    return [CompletionItem(incomplete or "./", type="file"), *presets]
 
 
 log: _Option = click.argument("log", metavar="LOG", shell_complete=complete_file)
@@ -157,7 +173,8 @@ def _cause(context: click.Context, option: click.Parameter, value: str) -> Cause
     return Cause(name)
 
 
-def _complete_cause(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+def complete_cause(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a cause."""
     return [cause.value for cause in Cause if cause.value.startswith(incomplete)]
 
 
@@ -165,7 +182,7 @@ cause: _Option = click.option(
     "--cause",
     callback=_cause,
     metavar="NAME",
-    shell_complete=_complete_cause,
+    shell_complete=complete_cause,
     default=Cause.CANCELLED.value,
     help=f"How the stream ended: one of {', '.join(Cause)}; cancelled if left out.",
 )

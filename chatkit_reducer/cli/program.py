@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from chatkit_reducer import __version__
 from chatkit_reducer.cli.errors import INTERRUPTED, PROGRAM, fail, guarded, internal_error
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["COMMANDS", "program"]
 
@@ -46,10 +49,35 @@ class _Program(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a line.
+
+        Raises:
+            UsageError: there is no such command; it names the nearest one, or all.
+        """
+        name = args[0]
+        if name in COMMANDS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, COMMANDS, n=1)
+        said = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(sorted(COMMANDS))}"
+        raise click.UsageError(f"no such command {name!r}: {said}", ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of the commands, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands and the options of the program, without importing the commands."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        offered = [CompletionItem(name, help=COMMANDS[name]) for name in names]
+        return offered + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command and exit with its status."""

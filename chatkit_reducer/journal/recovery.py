@@ -145,6 +145,14 @@ async def _recover(
             if committed is None:
                 await _commit(commit, settlement)
                 committed = settlement
+                logger.info(
+                    "Response %s of thread %s was left without an end: it is settled as %s "
+                    "(writes to the store: %d).",
+                    header.response,
+                    header.thread,
+                    settlement.cause,
+                    len(settlement.writes),
+                )
             await journal.append(header.response, end, [closed_record(end + 1)])
             return committed
     raise JournalError(

@@ -27,6 +27,7 @@ from chatkit_reducer.serving.store import (
     Store,
     StoredThread,
     check_function,
+    check_thread_id,
 )
 from chatkit_reducer.serving.stream import ResponseStream, Surroundings
 from chatkit_reducer.serving.telling import telling
@@ -137,7 +138,11 @@ class Responses:
             state: the thread before these events; the empty one if left out.
             response: its id in the journal, for those who follow; a uuid4 if left out.
             meta: JSON for the journal.
+
+        Raises:
+            TypeError: the id is not a string, or the producer is not an async iterable.
         """
+        check_thread_id(thread_id)
         thread, writer = StoredThread(self._store, thread_id), None
         if self._journal is not None:
             writer = JournalWriter(self._journal, response, thread=thread_id, meta=meta)

@@ -33,6 +33,7 @@ __all__ = [
     "Store",
     "StoredThread",
     "check_function",
+    "check_thread_id",
     "items_to_save",
     "lasts",
 ]
@@ -164,6 +165,19 @@ def items_to_save(settlement: Settlement) -> list[Json]:
                 write.before,
             )
     return [write.item for write in settlement.writes]
+
+
+def check_thread_id(value: object) -> None:
+    """Refuse an id of a thread that is not a text: JSON and a journal need one.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, str):
+        raise TypeError(
+            f"expected thread_id to be a string, got {type(value).__name__} {value!r}: pass the "
+            "thread's id, with str() if it is a UUID or a number"
+        )
 
 
 def check_function(name: str, value: object) -> None:

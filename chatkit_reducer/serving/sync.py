@@ -36,6 +36,7 @@ from chatkit_reducer.serving.store import (
     LoadItem,
     Save,
     check_function,
+    check_thread_id,
     items_to_save,
 )
 from chatkit_reducer.serving.visibility import Visibility
@@ -89,8 +90,10 @@ def stream_sync(
         on_failure: called with the thread's id and the `CommitError`; it is logged if left out.
 
     Raises:
-        TypeError: one of the functions is none, or takes other arguments.
+        TypeError: the id is not a string, or one of the functions is none, or takes other
+            arguments.
     """
+    check_thread_id(thread_id)
     functions = {"save": save, "delete": delete, "load": load, "commit": commit}
     for name, function in {**functions, "on_failure": on_failure}.items():
         if function is not None or name in ("save", "delete"):

@@ -206,6 +206,13 @@ class Tracker(Generic[E]):
         self._fold_delivered()
         for item_id, events in self._held.items():
             item = stored.get(item_id)
+            if item is None:
+                logger.warning(
+                    "Item %s is updated, and the store %s: its updates reach the client and cannot "
+                    "be settled.",
+                    item_id,
+                    "does not have it" if item_id in stored else "did not say whether it has it",
+                )
             before: list[Event] = [] if item is None else [ThreadItemDone(item)]
             # If there were too many, the last are missing, and the result is not the item as shown.
             if item is None or len(events) < _MOST_HELD:

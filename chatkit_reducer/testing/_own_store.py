@@ -40,6 +40,8 @@ class OwnStore:
         self._makes_uuids = _is_uuid(store.generate_item_id("message", self._thread, context))
         self._thread.id = self.thread_id = self.new_id(_THREAD_ID)
         vars(store)["generate_item_id"] = self._generate_item_id
+        # So a request that creates a thread creates the one whose items are looked at.
+        vars(store)["generate_thread_id"] = lambda context: self.thread_id
 
     def new_id(self, name: str) -> str:
         """Make the id that stands for a name in this store."""

@@ -68,6 +68,10 @@ class SuspendingStore(Store[Any]):
         for _ in range(self._suspensions):
             await checkpoint()
 
+    def generate_thread_id(self, context: Any) -> str:
+        """Return the id of the one thread: a thread that is created takes its place."""
+        return _THREAD_ID
+
     def generate_item_id(self, item_type: Any, thread: ThreadMetadata, context: Any) -> str:
         """Make an id that is the same in every exchange."""
         self._ids += 1

@@ -31,7 +31,24 @@ replayed = partial(cli.printed, "replay")
     ("arguments", "expected"),
     [
         ([], "missing command (see 'chatkit-reducer --help')"),
-        (["frob"], "no such command 'frob' (see 'chatkit-reducer --help')"),
+        (
+            ["frob"],
+            (
+                f"no such command 'frob': there is {', '.join(sorted(COMMANDS))} "
+                "(see 'chatkit-reducer --help')"
+            ),
+        ),
+        (
+            ["repaly", "log"],
+            "no such command 'repaly': did you mean 'replay'? (see 'chatkit-reducer --help')",
+        ),
+        (
+            ["completion"],
+            (
+                "missing argument 'bash|fish|zsh'. Choose from: bash, fish, zsh "
+                "(see 'chatkit-reducer completion --help')"
+            ),
+        ),
         (["--frob"], "no such option '--frob' (see 'chatkit-reducer --help')"),
         (["replay"], "missing argument 'LOG...' (see 'chatkit-reducer replay --help')"),
         (["check"], "missing argument 'LOG...' (see 'chatkit-reducer check --help')"),

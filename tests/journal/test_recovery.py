@@ -270,6 +270,22 @@ def test_it_settles_as_crashed_with_the_thread_of_the_response() -> None:
     asyncio.run(body())
 
 
+def test_what_was_recovered_is_logged_without_a_word_of_the_chat(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        await (await written(journal, HALF)).release()
+        for _ in range(2):
+            await recover_all(journal, lambda _: lambda _: None, policy=policies.KEEP)
+
+    with caplog.at_level(logging.INFO, "chatkit_reducer.journal"):
+        asyncio.run(main())
+    said = [record.getMessage() for record in caplog.records]
+    settled = "it is settled as crashed (writes to the store: 1)."
+    assert said == [f"Response r of thread t was left without an end: {settled}"]
+
+
 def test_a_commit_that_fails_leaves_an_orphan_with_its_settlement() -> None:
     async def body() -> None:
         journal = MemoryJournal()

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +17,7 @@ from chatkit_reducer import Cause, fold, policies
 from chatkit_reducer.errors import CommitError
 from chatkit_reducer.events import ErrorEvent, Event
 from chatkit_reducer.journal import JournalWriter, MemoryJournal, follow
-from chatkit_reducer.serving import Responses
+from chatkit_reducer.serving import Responses, stream_sync
 from chatkit_reducer.testing.examples import added, done, message, text_delta
 from tests.serving.test_responses_laws import Exchange, hidden
 from tests.support.supervised import BEGUN, LOOPS, eventually, run_on
@@ -277,6 +278,10 @@ def test_misuse_is_refused(loop: str) -> None:
 
     async def delete(thread_id: str, item_id: str) -> None: ...
 
+    def save_now(thread_id: str, items: Any) -> None: ...
+
+    def delete_now(thread_id: str, item_id: str) -> None: ...
+
     async def body() -> None:
         with pytest.raises(TypeError, match="expected save to be a function, got dict"):
             Responses({}, delete, policy=policies.KEEP)  # type: ignore[arg-type]
@@ -285,6 +290,12 @@ def test_misuse_is_refused(loop: str) -> None:
         with pytest.raises(ValueError, match="idle_timeout"):
             Responses(save, delete, policy=policies.KEEP, idle_timeout=-1)
         responses = Responses(save, delete, policy=policies.KEEP)
+        for wrong in (None, UUID(int=1), 7):
+            said = f"expected thread_id to be a string, got {type(wrong).__name__}"
+            with pytest.raises(TypeError, match=said):
+                responses.stream(wrong, Exchange([]).produce())  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=said):
+                stream_sync(wrong, [], save_now, delete_now, policy=policies.KEEP)  # type: ignore[arg-type]
         with pytest.raises(RuntimeError, match="expected a journal to recover from"):
             await responses.run()
         stream = responses.stream("t", Exchange([]).produce())

@@ -920,6 +920,23 @@ def test_a_store_that_does_not_say_what_it_has(
     assert caplog.text == ""
 
 
+def test_updates_for_an_item_of_which_the_store_does_not_say_whether_it_has_it(
+    run: Callable[[Body], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def load(item_id: str) -> UnsetType:
+        return UNSET
+
+    async def body() -> None:
+        app = App()
+        events = [value_delta("w", "t", "b"), value_delta("w", "t", "c")]
+        await drain(supervise(app.answer(events), app.commit, policy=NO_MARKER, load=load))
+        assert app.settlement.writes == ()
+
+    run(body)
+    (record,) = caplog.records
+    assert "Item w is updated, and the store did not say whether it has it" in record.getMessage()
+
+
 def test_a_stream_says_when_it_ends(run: Callable[[Body], None]) -> None:
     async def body() -> None:
         app = App()

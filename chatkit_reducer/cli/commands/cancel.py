@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from chatkit_reducer.cli import options
-from chatkit_reducer.cli.errors import PROGRAM
+from chatkit_reducer.cli.errors import PROGRAM, notice
 from chatkit_reducer.cli.inputs import Log
 from chatkit_reducer.cli.limits import Limits
 from chatkit_reducer.cli.output import people_console, print_json_lines
@@ -53,6 +53,7 @@ Examples:
 @click.option(
     "--policy",
     metavar="NAME|FILE",
+    shell_complete=options.complete_policy,
     default=SDK.name,
     help=f"The table that decides: {', '.join(PRESETS)}, or a file of TOML; sdk if left out.",
 )
@@ -90,6 +91,9 @@ def cancel(
     from chatkit_reducer.cli.render.layout import show_view
     from chatkit_reducer.cli.render.settlement import show_settlement
 
+    if at is not None and at > folded.events:
+        last = f"the last of {folded.events:,} events"
+        notice(f"--at {at:,} is beyond {last}: the stream is stopped behind that")
     console = people_console()
     for number, (thread, (state, settlement)) in enumerate(settled.items()):
         if number:

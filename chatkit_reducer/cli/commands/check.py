@@ -6,7 +6,7 @@ import click
 
 from chatkit_reducer.analysis.log_checker import check as check_log
 from chatkit_reducer.cli import options
-from chatkit_reducer.cli.errors import FAULTY, PROGRAM
+from chatkit_reducer.cli.errors import FAULTY, PROGRAM, cannot_read
 from chatkit_reducer.cli.inputs import Log, Logs
 from chatkit_reducer.cli.limits import Limits
 from chatkit_reducer.cli.output import Pages, people_console
@@ -78,6 +78,8 @@ def check(
         with log.open(limits) as source:
             result = check_log(source.file, before, stopped=stopped, **source.options)
         source.require_events(result.events, result.findings)
+        if not result.events:  # what a server that is down sends, too
+            raise cannot_read(log.name, "it has no event, so there is nothing to check")
         totals.add(result)
         if as_json:
             pages.print_json(log, (finding.to_json() for finding in result.findings))

@@ -47,6 +47,7 @@ Examples:
     "-o",
     "--output",
     metavar="FILE|FOLDER",
+    shell_complete=options.complete_file,
     help="Write to this file; by its suffix SSE (.sse) or JSON lines (.jsonl), compressed or not. "
     "It may be LOG itself. For several logs a folder, in which each keeps its name.",
 )

@@ -14,7 +14,8 @@ SHELLS = ("bash", "fish", "zsh")
 """The shells that there is a script for."""
 
 _EPILOG = f"""
-The line for your shell belongs into the file that it reads when it starts.
+The line for your shell belongs into the file that it reads when it starts; in zsh behind
+`autoload -Uz compinit; compinit`.
 
 Examples:
 
@@ -33,7 +34,18 @@ def completion(context: click.Context, shell: str) -> None:
     script = get_completion_class(shell)
     assert script is not None, "click knows these shells"
     program = context.find_root().command
-    click.echo(script(program, {}, PROGRAM, _variable()).source())
+    text = script(program, {}, PROGRAM, _variable()).source()
+    click.echo(_mended_for_fish(text) if shell == "fish" else text)
+
+
+def _mended_for_fish(script: str) -> str:
+    """Keep what stands behind a comma in a description, and complete names that begin with `~`.
+
+    So it is with click 8.2 to 8.5. A release that words it otherwise is left as it is.
+    """
+    files = "complete -C '__fish_no_such_command '(commandline -ct)"
+    whole = script.replace('string split ","', 'string split --max 1 ","')
+    return whole.replace("__fish_complete_path $metadata[2]", files)
 
 
 def _variable() -> str:

@@ -75,12 +75,15 @@ def _row_file(context: click.Context, option: click.Parameter, name: str | None)
 
 
 @click.command(cls=options.Command, epilog=_EPILOG)
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, shell_complete=options.complete_file
+)
 @click.option(
     "--policy",
     "policies",
     multiple=True,
     metavar="NAME|FILE",
+    shell_complete=options.complete_policy,
     help="A table to try, a preset or a file of TOML; may be given several times. "
     f"{', '.join(PRESETS)} if left out.",
 )
@@ -88,6 +91,7 @@ def _row_file(context: click.Context, option: click.Parameter, name: str | None)
     "--cause",
     "causes",
     callback=options.several_causes,
+    shell_complete=options.complete_cause,
     multiple=True,
     metavar="NAME",
     help=f"How the streams ended: one of {', '.join(Cause)}; may be given several times. cancelled "
@@ -104,9 +108,15 @@ def _row_file(context: click.Context, option: click.Parameter, name: str | None)
     "--output",
     callback=_row_file,
     metavar="FILE",
+    shell_complete=options.complete_file,
     help="Write a row for each thread; the name ends with .parquet or .jsonl.",
 )
-@click.option("--page", metavar="FILE", help="Write the answer as a page of HTML.")
+@click.option(
+    "--page",
+    metavar="FILE",
+    shell_complete=options.complete_file,
+    help="Write the answer as a page of HTML.",
+)
 @click.option("--items", is_flag=True, help="Put the items of each thread into its row.")
 @click.option("--counts-only", is_flag=True, help="With --items, leave out all that they say.")
 @click.option(
@@ -117,6 +127,7 @@ def _row_file(context: click.Context, option: click.Parameter, name: str | None)
 @click.option(
     "--key",
     metavar="FILE",
+    shell_complete=options.complete_file,
     help=f"With --hash-ids, the secret: a file of 1 to {_LONGEST_KEY} bytes. The same key gives "
     "the same hashes. A new one for each run if left out.",
 )

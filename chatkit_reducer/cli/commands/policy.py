@@ -37,7 +37,9 @@ Examples:
 
 
 @click.command(cls=options.Command, epilog=_EPILOG)
-@click.argument("policy", metavar="[NAME|FILE]", required=False)
+@click.argument(
+    "policy", metavar="[NAME|FILE]", required=False, shell_complete=options.complete_policy
+)
 @click.option("--markdown", is_flag=True, help="Print Markdown, for a document.")
 @options.as_json
 def policy(*, policy: str | None, markdown: bool, as_json: bool) -> None:

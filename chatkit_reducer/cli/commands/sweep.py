@@ -55,11 +55,17 @@ Examples:
     "policies",
     multiple=True,
     metavar="NAME|FILE",
+    shell_complete=options.complete_policy,
     help=f"A table to try, a preset or a file of TOML; may be given several times. "
     f"{', '.join(PRESETS)} if left out.",
 )
 @options.cause
-@click.option("--svg", metavar="FILE", help="Write the chart to this file, instead of showing it.")
+@click.option(
+    "--svg",
+    metavar="FILE",
+    shell_complete=options.complete_file,
+    help="Write the chart to this file, instead of showing it.",
+)
 @click.option(
     "--width",
     callback=options.number("a number of pixels", at_least=NARROWEST),

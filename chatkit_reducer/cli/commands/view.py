@@ -57,6 +57,7 @@ Examples:
     "-o",
     "--output",
     metavar="FILE",
+    shell_complete=options.complete_file,
     help="Where the page goes; - is standard output. LOG.html, in the folder that you are in, if "
     "left out.",
 )
@@ -78,6 +79,7 @@ Examples:
     "policies",
     multiple=True,
     metavar="NAME|FILE",
+    shell_complete=options.complete_policy,
     help="A table to show, a preset or a file of TOML; may be given several times. The first two "
     f"have the columns, and {', '.join(PRESETS)} come after those that are given.",
 )

@@ -33,7 +33,7 @@ def show_fleet(console: Console, report: FleetReport) -> None:
     console.print(indented(label(report.title, "bold"), 0))
     console.print(indented(Rule(style="dim"), 0))
     for fact in report.facts:
-        console.print(Text(fact, "dim"))
+        console.print(indented(Text(fact, "dim"), 0))
     if not any(line.tally.at_stake for line in report.by_policy):
         console.print()
         console.print("At the end of each log, nothing is at stake: all items are done.")
@@ -55,7 +55,7 @@ def _show_outcomes(console: Console, about: str, lines: Sequence[OutcomeLine]) -
         table.add_row(*words, *counts, _Bar(line.counts), Text(line.lost))
     console.print()
     console.print(Text(f"Items in flight at the end of the logs, by {about}", "bold"))
-    console.print(table)
+    console.print(indented(table, 0))
 
 
 def _show_stops(console: Console, report: FleetReport) -> None:
@@ -65,7 +65,7 @@ def _show_stops(console: Console, report: FleetReport) -> None:
         table.add_row(*words, line.losing, line.mean)
     console.print()
     console.print(Text("Stopped at each event with something at stake", "bold"))
-    console.print(table)
+    console.print(indented(table, 0))
 
 
 def _table(*words: str, numbers: Sequence[str], others: Sequence[str]) -> Table:

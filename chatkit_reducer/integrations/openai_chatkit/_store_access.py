@@ -9,6 +9,7 @@ not in the store.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -23,6 +24,8 @@ from chatkit_reducer.integrations.openai_chatkit._conversion import readable_ite
 __all__ = ["PAGE", "NoAnswerError", "ThreadStore"]
 
 T = TypeVar("T")
+
+logger: logging.Logger = logging.getLogger("chatkit_reducer.integrations.openai_chatkit")
 
 PAGE = 20
 """How many items the SDK reads at once (1.6.5, `chatkit/server.py`, `DEFAULT_PAGE_SIZE`)."""
@@ -90,7 +93,15 @@ class ThreadStore:
         except Exception:  # noqa: BLE001  # any error of the application's framework
             return await self._find_in_page(item_id)
         if item is not None and not isinstance(item, BaseModel):
-            raise TypeError(f"load_item returned {type(item).__name__}")
+            found = type(item).__name__
+            logger.error(
+                "load_item of %s returned %s for item %s, which counts as no answer: expected an "
+                "item of the SDK, or NotFoundError.",
+                self.kind.__name__,
+                found,
+                item_id,
+            )
+            raise TypeError(f"load_item returned {found}")
         return cast("ThreadItem | None", item)
 
     async def _find_in_page(self, item_id: str) -> ThreadItem | None:

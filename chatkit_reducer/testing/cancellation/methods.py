@@ -41,15 +41,16 @@ ASYNCIO_ONLY = (Way.TASK_CANCEL, Way.REPEATED_CANCEL, Way.SHUTDOWN)
 
 
 def ways_of(named: Iterable[Way | str] | str) -> list[Way]:
-    """Look up ways by their names, or the one.
+    """Look up ways by their names, or the one; a report has them with spaces.
 
     Raises:
         ValueError: a way is unknown, or none is named.
     """
-    names = [named] if isinstance(named, str) else list(named)
-    if not names:
+    given = [named] if isinstance(named, str) else list(named)
+    if not given:
         raise ValueError(f"ways={named!r} names none, and nothing would be tried: leave it out")
-    for name in names:
-        if name not in list(Way):
+    known = {name: way for way in Way for name in (way.value, way.value.replace("_", " "))}
+    for name in given:
+        if name not in known:
             raise ValueError(f"there is no way {name!r}: the ways are {', '.join(Way)}")
-    return [Way(name) for name in names]
+    return [known[name] for name in given]

@@ -312,6 +312,13 @@ def test_the_last_line_is_the_command_that_shows_the_place(tmp_path: Path) -> No
     assert last == f"see it: chatkit-reducer view {log} --at 3 {' '.join(options)}"
 
 
+def test_a_place_behind_the_end_is_told() -> None:
+    beyond = run("-", "--at", "99", stdin=LOG).stderr
+
+    assert "--at 99 is beyond the last of 6 events: the stream is stopped behind" in beyond
+    assert run("-", "--at", "6", stdin=LOG).stderr == ""
+
+
 def test_a_place_before_any_event() -> None:
     assert "cancelled before event 1 (--at 0)" in shown("-", "--at", "0", stdin=LOG)
 

@@ -627,7 +627,20 @@ def test_no_findings() -> None:
     result = run("-", stdin=log_of(done(message("m", "a"))))
 
     assert (result.exit_code, result.stdout) == (0, "no findings in 1 event\n")
-    assert run("-", stdin=b"").stdout == "no findings in 0 events\n"
+
+
+@pytest.mark.parametrize("log", [b"", b"\n\n", b": a comment\n\n"])
+def test_a_log_without_an_event_is_not_a_sound_one(log: bytes, tmp_path: Path) -> None:
+    (tmp_path / "empty.sse").write_bytes(log)
+    (tmp_path / "sound.sse").write_bytes(log_of(done(message("m", "a"))))
+
+    alone = run(tmp_path / "empty.sse")
+    both = run(tmp_path / "empty.sse", tmp_path / "sound.sse")
+
+    assert (alone.exit_code, alone.stdout) == (2, "")
+    assert alone.stderr.endswith("it has no event, so there is nothing to check\n")
+    assert (both.exit_code, both.stdout) == (2, "no findings in 1 log, 1 event\n")
+    assert both.stderr == alone.stderr
 
 
 def test_findings() -> None:

@@ -101,6 +101,7 @@ def test_the_text_shows_the_figures_and_the_worst_threads(logs: Path) -> None:
     assert re.search(r"keep +workflow +1 +0 +0 +░+ +nothing", text)
     assert re.search(r"keep +cancelled +\d+ +0% +0%", text)
     assert "sdk: b, 1 task" in text
+    assert [line for line in text.splitlines() if line.endswith(" ")] == []
 
 
 def test_the_command_of_a_thread_shows_it(

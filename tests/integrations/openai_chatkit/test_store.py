@@ -98,6 +98,22 @@ def test_an_earlier_item_that_was_deleted_is_not_brought_back_by_a_replacement()
     assert "m" not in shelf.plain()
 
 
+def test_a_store_that_returns_no_item_of_the_sdk_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Plain(Shelf):
+        async def load_item(self, thread_id: str, item_id: str, context: Any) -> Any:
+            return {"id": item_id, "type": "assistant_message"}
+
+    server, shelf = make([*BEGUN, FOREVER], store=Plain())
+    asyncio.run(stop(server))
+    assert shelf.text("m") == "one two "
+    said = {record.getMessage() for record in caplog.records}
+    expected = "expected an item of the SDK, or NotFoundError."
+    counts = "which counts as no answer"
+    assert said == {f"load_item of Plain returned dict for item m, {counts}: {expected}"}
+
+
 def test_a_store_that_cannot_say_what_it_has(caplog: pytest.LogCaptureFixture) -> None:
     class Silent(Shelf):
         async def load_item(self, thread_id: str, item_id: str, context: Any) -> Any:

@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 
 from chatkit_reducer import Policy, Settlement, policies
 from chatkit_reducer.core.codec import encode, to_json
-from chatkit_reducer.events import Event, Json, ThreadItemDone
+from chatkit_reducer.events import Event, Json, ThreadCreated, ThreadItemDone
 from chatkit_reducer.supervise import supervise
 from chatkit_reducer.testing import examples as x
 from chatkit_reducer.testing.cancellation import (
@@ -55,6 +55,12 @@ def test_a_server_that_loses_nothing_passes() -> None:
     report = check_server(Keeping, ways=["scope_cancel", "aclose"])
     assert report.findings == ()
     assert report.points[Way.ACLOSE] > 30
+
+
+def test_a_way_may_be_named_as_the_report_names_it() -> None:
+    report = check_server(Keeping, ways=["scope cancel", Way.ACLOSE])
+    assert list(report.points) == [Way.SCOPE_CANCEL, Way.ACLOSE]
+    assert "scope cancel" in str(report)
 
 
 def test_a_server_that_loses_something_is_told_what() -> None:
@@ -312,6 +318,24 @@ def test_a_server_may_have_a_store_of_its_own() -> None:
 def test_a_server_may_get_the_store_of_the_application(store: type[SoundStore]) -> None:
     report = check_server(Keeping, store=store, ways=["aclose", "scope_cancel"])
     assert report.points[Way.ACLOSE] > 30
+
+
+CREATE = {
+    "type": "threads.create",
+    "params": {
+        "input": {
+            "content": [{"type": "input_text", "text": "Dessert?"}],
+            "attachments": [],
+            "inference_options": {},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("store", [None, SoundStore, UuidStore])
+def test_a_request_may_create_the_thread(store: type[SoundStore] | None) -> None:
+    report = check_server(Keeping, store=store, request=CREATE, ways=["task_cancel", "stop"])
+    assert isinstance(report.whole[0], ThreadCreated)
 
 
 def test_a_server_that_loses_something_is_found_over_its_own_store_as_well() -> None:
