@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from django.http import StreamingHttpResponse
 
+from chatkit_reducer.integrations._server_sent_events import HEADERS
 from chatkit_reducer.logs import encode_sse
 from chatkit_reducer.serving import ResponseStream
 
@@ -29,7 +30,7 @@ class EventStream(StreamingHttpResponse):
 
     def __init__(self, events: ResponseStream) -> None:
         self._events = events
-        super().__init__(self._frames(), content_type="text/event-stream")
+        super().__init__(self._frames(), content_type="text/event-stream", headers=HEADERS)
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         """Yield the parts of the body, and settle the response."""

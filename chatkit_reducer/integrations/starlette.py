@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from chatkit_reducer.integrations._server_sent_events import HEADERS
 from chatkit_reducer.logs import encode_sse
 from chatkit_reducer.serving import ResponseStream
 
@@ -26,15 +27,16 @@ class EventStream(StreamingResponse):
 
     Args:
         events: the response.
-        headers: more headers.
+        headers: more headers, or others than the usual ones.
     """
 
     def __init__(self, events: ResponseStream, headers: Mapping[str, str] | None = None) -> None:
         self._events = events
+        others = {name.lower(): value for name, value in (headers or {}).items()}
         super().__init__(
             self._frames(),
             media_type="text/event-stream",
-            headers={"cache-control": "no-cache", **(headers or {})},
+            headers={**HEADERS, **others},
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

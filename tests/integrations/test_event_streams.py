@@ -24,10 +24,16 @@ if not settings.configured:
 Send = Callable[[bytes], Awaitable[None]]
 
 
+def assert_sent_at_once(headers: Any) -> None:
+    assert headers["content-type"].startswith("text/event-stream")
+    assert headers["cache-control"] == "no-cache"
+    assert headers["x-accel-buffering"] == "no"
+
+
 async def by_starlette(exchange: Exchange, send: Send) -> None:
     exchange.stream = exchange.responses(policies.KEEP).stream("t", exchange.produce())
     response = StarletteStream(exchange.stream)
-    assert response.headers["content-type"].startswith("text/event-stream")
+    assert_sent_at_once(response.headers)
 
     async def receive() -> Any:
         await asyncio.sleep(3600)
@@ -42,7 +48,7 @@ async def by_starlette(exchange: Exchange, send: Send) -> None:
 async def by_django(exchange: Exchange, send: Send) -> None:
     exchange.stream = exchange.responses(policies.KEEP).stream("t", exchange.produce())
     response = DjangoStream(exchange.stream)
-    assert response.headers["content-type"] == "text/event-stream"
+    assert_sent_at_once(response.headers)
     parts = aiter(response)
     try:
         async for part in parts:
@@ -106,3 +112,10 @@ def test_a_client_that_leaves_while_the_model_is_silent(serve: Any) -> None:
         assert exchange.store["m"] == message("m", "one two ")
 
     asyncio.run(body())
+
+
+def test_other_headers_take_the_place_of_the_usual_ones() -> None:
+    events = Exchange(WHOLE).responses(policies.KEEP).stream("t", Exchange(WHOLE).produce())
+    response = StarletteStream(events, headers={"Cache-Control": "no-store", "X-Answer": "1"})
+    assert response.headers.getlist("cache-control") == ["no-store"]
+    assert response.headers["x-answer"] == "1"
