@@ -297,7 +297,7 @@ class Tracker(Generic[E]):
         if kind not in self._complained:
             self._complained.add(kind)
             logger.warning(
-                "An event of type %s.%s is passed on, but the settlement does not contain it: %s.",
+                "An event of type %s.%s is left out of the settlement: %s.",
                 kind.__module__,
                 kind.__qualname__,
                 problem,

@@ -273,6 +273,22 @@ def test_an_item_whose_place_save_is_not_told_is_logged(
     assert "Item m has to stand in front of call" in caplog.text
 
 
+def test_what_is_not_an_event_is_left_out_and_told(
+    loop: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    exchange = Exchange([*BEGUN, 7])
+    shown: list[Event] = []
+
+    async def body() -> None:
+        responses = exchange.responses(policies.KEEP)
+        async with responses.stream("t", exchange.produce()) as events:
+            shown.extend([event async for event in events])
+
+    run_on(loop, body)
+    assert not any(isinstance(event, int) for event in shown)
+    assert "An event of type builtins.int is left out of the settlement" in caplog.text
+
+
 def test_misuse_is_refused(loop: str) -> None:
     async def save(thread_id: str, items: Any) -> None: ...
 

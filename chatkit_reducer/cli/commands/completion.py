@@ -35,17 +35,33 @@ def completion(context: click.Context, shell: str) -> None:
     assert script is not None, "click knows these shells"
     program = context.find_root().command
     text = script(program, {}, PROGRAM, _variable()).source()
-    click.echo(_mended_for_fish(text) if shell == "fish" else text)
+    for old, new in _MENDED.get(shell, []):
+        text = text.replace(old, new)
+    click.echo(text)
 
 
-def _mended_for_fish(script: str) -> str:
-    """Keep what stands behind a comma in a description, and complete names that begin with `~`.
-
-    So it is with click 8.2 to 8.5. A release that words it otherwise is left as it is.
-    """
-    files = "complete -C '__fish_no_such_command '(commandline -ct)"
-    whole = script.replace('string split ","', 'string split --max 1 ","')
-    return whole.replace("__fish_complete_path $metadata[2]", files)
+_MENDED = {
+    "fish": [
+        # What stands behind a comma in a description is a part of it.
+        ('string split ","', 'string split --max 1 ","'),
+        # Names of files may begin with `~`.
+        (
+            "__fish_complete_path $metadata[2]",
+            "complete -C '__fish_no_such_command '(commandline -ct)",
+        ),
+        # The word may be an option with the beginning of its value.
+        (
+            "echo $metadata[2]",
+            "echo (string match -r -- '^--[^=]+=' (commandline -ct); or echo)$metadata[2]",
+        ),
+    ],
+    "zsh": [
+        # The same: the value would take the place of the option, too.
+        ("    for type key descr in", "    compset -P '--*='\n    for type key descr in"),
+        ("compadd -U -V", 'compadd -U -P "$IPREFIX" -V'),
+    ],
+}
+"""The faults of the scripts of click 8.2 to 8.5. A release that has other words keeps them."""
 
 
 def _variable() -> str:

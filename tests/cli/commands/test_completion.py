@@ -86,15 +86,18 @@ SHELL_TESTS = {
         complete -C "chatkit-reducer replay a.sse --max-ev"
         complete -C "chatkit-reducer replay ~/a"
         complete -C "chatkit-reducer sweep a.sse --policy "
+        complete -C "chatkit-reducer cancel a.sse --cause=f"
     """,
     # It stands for the widget of zsh: the function runs outside of a line that is edited.
     "zsh": """
         compdef() { }; _path_files() { print a.sse }
         _describe() { print -l -- $completions_with_descriptions }
-        compadd() { print -l -- $completions }
+        compset() { [[ ${words[CURRENT]} == ${~2}* ]] && IPREFIX=${(M)words[CURRENT]#${~2}} }
+        compadd() { print -l -- $3$^completions }
         eval "$(chatkit-reducer completion zsh)"
-        for line in "pol" "replay a.sse --max-ev" "replay ~/a" "sweep a.sse --policy "; do
-            words=(chatkit-reducer "${(@s: :)line}"); CURRENT=$#words
+        for line in "pol" "replay a.sse --max-ev" "replay ~/a" "sweep a.sse --policy " \\
+            "cancel a.sse --cause=f"; do
+            IPREFIX=""; words=(chatkit-reducer "${(@s: :)line}"); CURRENT=$#words
             _chatkit_reducer_completion
         done
     """,
@@ -106,6 +109,7 @@ OFFERED = [
     "Skip an event that is larger; 67,108,864 if left out.",
     "a.sse",
     "keep",
+    "--cause=failed",
 ]
 
 
