@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from chatkit_reducer import HIDDEN_TYPES, Cause, Settlement, ThreadState, fold, policies
 from chatkit_reducer.core.policy.table import Policy
-from chatkit_reducer.errors import CommitError
+from chatkit_reducer.errors import CommitError, WriteErrors
 from chatkit_reducer.events import ErrorEvent, Event
 from chatkit_reducer.serving import stream_sync
-from chatkit_reducer.testing.examples import added, done, message, text_delta
+from chatkit_reducer.testing.examples import added, done, message, removed, text_delta
 from tests.serving.test_responses_laws import POLICIES, scripts, without_waits
 
 BEGUN = [added(message("m")), text_delta("m", "one "), text_delta("m", "two")]
+BEGUN_ANEW = [added(message("n")), text_delta("n", "one ")]
 
 
 @attrs.define
@@ -187,3 +188,46 @@ def test_a_stored_item_that_is_updated_is_found() -> None:
     assert exchange.store["old"] == message("old", "once more")
     shown = fold(exchange.seen, ThreadState.from_items([stored])).items["old"].to_json()
     assert shown == exchange.store["old"]
+
+
+@pytest.mark.parametrize("is_done_before", [False, True])
+def test_a_removal_that_failed_is_made_with_the_commit(
+    is_done_before: bool,
+) -> None:
+    # Of the calls of the store, every second one has done its work before it raises.
+    script = [*([done(message("a"))] if is_done_before else []), done(message("m")), removed("m")]
+    exchange = Exchange([*script, *BEGUN_ANEW], {len(script) - 1: ConnectionError("gone")})
+    exchange.consume(policies.KEEP)
+    exchange.check(is_here=True)
+    assert "m" not in exchange.store
+    assert exchange.calls == len(script) + 1
+
+
+def test_a_removal_that_was_made_is_not_made_again() -> None:
+    exchange = Exchange([done(message("m")), removed("m"), *BEGUN_ANEW])
+    exchange.consume(policies.KEEP)
+    assert exchange.calls == 3  # save, delete, and the commit
+
+
+def test_writes_that_cannot_be_made_are_not_tried_again() -> None:
+    exchange = Exchange(BEGUN)
+    problem = KeyError("no such column")
+
+    def commit(thread_id: str, settlement: Settlement) -> None:
+        exchange.settlements.append(settlement)
+        raise WriteErrors([(write, problem) for write in settlement.writes], retry=False)
+
+    stream = stream_sync(
+        "t",
+        exchange.produce(),
+        exchange.save,
+        exchange.delete,
+        policy=policies.KEEP,
+        commit=commit,
+        on_failure=lambda _, failure: exchange.failures.append(failure),
+    )
+    with closing(stream) as events:
+        exchange.seen.extend(events)
+    assert len(exchange.settlements) == 1
+    (failure,) = exchange.failures
+    assert [write.item["id"] for write in failure.unwritten] == ["m"]
