@@ -171,23 +171,25 @@ def _size(child: Child) -> int:
     return len(child.children) if _is_fragment(child) else 0
 
 
-def counted_tracks(tree: Element) -> list[int]:
-    """Return the tracks of a tree whose characters are counted, in order."""
+def counted_tracks(tree: Element) -> list[list[int]]:
+    """Return the tracks of a tree whose characters are counted: the first and the count of runs."""
     if not tree.counts:
         return []
     if tree.counted is None:
-        tree.counted = [
-            track
-            for child in tree.children
-            for track in (
-                counted_tracks(child) if type(child) is Element else _counted_track(child)
-            )
-        ]
-    return tree.counted
+        tree.counted = []
+        for child in tree.children:
+            found = counted_tracks(child) if type(child) is Element else _counted_track(child)
+            for first, count in found:
+                last = tree.counted[-1] if tree.counted else None
+                if last is not None and sum(last) == first:
+                    last[1] += count
+                else:
+                    tree.counted.append([first, count])
+    return [*map(list, tree.counted)]
 
 
-def _counted_track(child: Child) -> tuple[int, ...]:
+def _counted_track(child: Child) -> list[list[int]]:
     text = child.source if type(child) is Markdown else child
     if type(text) is not Growing or text.track is None or not text.is_counted:
-        return ()
-    return (text.track,)
+        return []
+    return [[text.track, 1]]

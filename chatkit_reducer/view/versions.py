@@ -77,7 +77,9 @@ class Versions:
         self._tree: Element | None = None
         self._base: tuple[ItemState, int] | None = None
         self._news: News | None = None
-        self._counted: list[int] = []
+        self._told: ItemState | None = None
+        """The item of which the news were told last."""
+        self._counted: list[list[int]] = []
         self._grown: Growing | None = None
         """The text that the last event lengthened."""
         self._texts = Texts(shelf.tracks)
@@ -157,6 +159,7 @@ class Versions:
         """Note that the item has had an update: a text delta, or all the text of a run."""
         if self._news is not None:
             self._news.update(item, update)
+            self._told = item
 
     def texts(self) -> Mapping[str, int]:
         """Return the texts that its tracks have now, with the numbers of the tracks."""
@@ -233,10 +236,11 @@ class Versions:
     def _follow_news(self, entry: Entry, item: ItemState, update: Update | None) -> None:
         if entry.base is None:
             self._news = None
-        elif self._news is None or update is None:
+        elif self._news is None or (update is None and item is not self._told):
             self._news = news_of(item, entry.base)
-        else:
+        elif update is not None:
             self._news.update(item, update)
+        self._told = item
 
     def _expect(self, growth: Growth) -> None:
         self._grown = None

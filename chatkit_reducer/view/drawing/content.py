@@ -6,6 +6,7 @@ of the one before it, at the cost of what is new.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import attrs
@@ -13,6 +14,8 @@ import attrs
 from chatkit_reducer.core.items.assistant_message import Part
 from chatkit_reducer.core.vector import EMPTY_VECTOR, Vector
 from chatkit_reducer.events import Json
+from chatkit_reducer.view.drawing.ends import part_of
+from chatkit_reducer.view.drawing.fields import whole_number
 
 __all__ = ["Cited", "Content"]
 
@@ -26,6 +29,12 @@ class Cited:
     """Those that are objects. A part that has no text has none."""
     first: int = 0
     """The number of the first of them; 0 if there are none."""
+    marks: Vector[list[int]] = EMPTY_VECTOR
+    """The places in the text that citations have, each with the number of the citation."""
+
+    def numbered(self, first: int) -> Cited:
+        """Return this part with another number for its first citation."""
+        return Cited(self.part, self.citations, first, Vector.of(_marks(self.citations, 0, first)))
 
 
 @attrs.frozen(eq=False)
@@ -73,7 +82,7 @@ class Content:
         while index < len(parts) and number <= len(self.citations):
             cited = parts[index]
             if cited.first:
-                parts = parts.set(index, attrs.evolve(cited, first=number))
+                parts = parts.set(index, cited.numbered(number))
                 number += len(cited.citations)
             index += 1
         return attrs.evolve(self, parts=parts)
@@ -88,7 +97,29 @@ def _cited(part: Part, known: Cited | None, number: int) -> Cited:
     if not every:
         return Cited(part, EMPTY_VECTOR)
     citations = _objects(every, known)
-    return Cited(part, citations, number if citations else 0)
+    if not citations:
+        return Cited(part, citations)
+    if known is None or known.first != number:
+        return Cited(part, citations, number, Vector.of(_marks(citations, 0, number)))
+    same, _ = known.citations.same_ends(citations)
+    marks, stay = known.marks, _count_below(known.marks, number + same)
+    marks = marks.spliced(stay, len(marks), _marks(citations, same, number))
+    return Cited(part, citations, number, marks)
+
+
+def _count_below(marks: Vector[list[int]], number: int) -> int:
+    """Return how many marks are of citations whose numbers are less than this one."""
+    return bisect_left(range(len(marks)), number, key=lambda at: marks[at][1])
+
+
+def _marks(citations: Vector[Any], first: int, number: int) -> list[list[int]]:
+    """Return the marks of the citations from one on; `number` is that of the very first."""
+    indexes = (whole_number(one.get("index")) for one in part_of(citations, first, len(citations)))
+    return [
+        [index, at]
+        for at, index in enumerate(indexes, number + first)
+        if index is not None and index >= 0
+    ]
 
 
 def _objects(every: Vector[Any], known: Cited | None) -> Vector[Any]:

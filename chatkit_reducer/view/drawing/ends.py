@@ -1,4 +1,4 @@
-"""What two lists have in common at their ends: the same objects."""
+"""Parts of lists: what two of them have in common at their ends, and what lies between."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from chatkit_reducer.core.vector import Vector
 
-__all__ = ["Values", "same_ends"]
+__all__ = ["Values", "part_of", "same_ends"]
 
 
 Values: TypeAlias = "Sequence[Any] | Vector[Any]"
@@ -36,6 +36,15 @@ def same_ends(before: Values, now: Values) -> tuple[int, int]:
         len(before) - front,
         len(now) - front,
     )
+
+
+def part_of(values: Values, first: int, end: int) -> Sequence[Any]:
+    """Return the values of a list from one place to another."""
+    if not isinstance(values, Vector):
+        return values[first:end]
+    if 4 * (end - first) > len(values):  # then walking through all costs less
+        return list(values)[first:end]
+    return [values[index] for index in range(first, end)]
 
 
 def _same(pairs: list[bool]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from chatkit_reducer.core.vector import Vector
-from chatkit_reducer.view.drawing.ends import Values, same_ends
+from chatkit_reducer.view.drawing.ends import Values, part_of, same_ends
 from chatkit_reducer.view.drawing.tree import FRAGMENT, Element
 
 __all__ = ["Listing"]
@@ -68,7 +68,7 @@ class Listing:
     def _draw_between(self, values: Values, front: int, back: int) -> None:
         """Draw the values that are neither of the first nor of the last ones that stay."""
         between = slice(front, len(self.values) - back)
-        there, wanted = self._drawers[between], _part_of(values, front, len(values) - back)
+        there, wanted = self._drawers[between], part_of(values, front, len(values) - back)
         new = [self._new_drawer() for _ in range(len(wanted) - len(there))]
         drawers = [*there[: len(wanted)], *new]
         self._drawers[between] = drawers
@@ -129,17 +129,9 @@ class Listing:
     def _best(self, first: int, end: int) -> Iterator[Element]:
         """Yield elements of values; those of the other drawing where it has the same values."""
         assert self._beside is not None
-        theirs = _part_of(self._beside.values, first, end)
-        for i, value in enumerate(_part_of(self.values, first, end)):
+        theirs = part_of(self._beside.values, first, end)
+        for i, value in enumerate(part_of(self.values, first, end)):
             yield (self._beside if value is theirs[i] else self).elements[first + i]
-
-
-def _part_of(values: Values, first: int, end: int) -> Sequence[Any]:
-    if not isinstance(values, Vector):
-        return values[first:end]
-    if 4 * (end - first) > len(values):  # then walking through all costs less
-        return list(values)[first:end]
-    return [values[index] for index in range(first, end)]
 
 
 def _whole(sizes: Sequence[int], count: int) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from chatkit_reducer.core.vector import Vector
 from chatkit_reducer.view.drawing.content import Cited, Content
-from chatkit_reducer.view.drawing.fields import objects, string, whole_number
+from chatkit_reducer.view.drawing.fields import objects, string
 from chatkit_reducer.view.drawing.links import citation
 from chatkit_reducer.view.drawing.place import Place
 from chatkit_reducer.view.drawing.tree import (
@@ -71,13 +71,8 @@ def _sources(citations: Vector[Any], place: Place) -> Element:
 def _part(cited: Cited, _: Place) -> Element:
     if cited.part.text is None:
         return element("pre.json", shown(cited.part.json_view()))
-    marks = [
-        [index, number]
-        for number, one in enumerate(cited.citations, cited.first)
-        if (index := whole_number(one.get("index"))) is not None and index >= 0
-    ]
     source = Growing(str(cited.part.text), is_counted=True)
-    return element("div.part", Markdown(source, marks))
+    return element("div.part", Markdown(source, cited.marks))
 
 
 def hidden(item: Any, _: Place) -> list[Child]:

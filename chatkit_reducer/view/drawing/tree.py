@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from chatkit_reducer.core.halves import mended
+from chatkit_reducer.core.vector import EMPTY_VECTOR, Vector
 
 __all__ = [
     "FRAGMENT",
@@ -52,9 +53,9 @@ class Markdown:
 
     __slots__ = ("citations", "source")
 
-    def __init__(self, source: str | Growing, citations: list[list[int]] | None = None) -> None:
+    def __init__(self, source: str | Growing, citations: Vector[list[int]] = EMPTY_VECTOR) -> None:
         self.source: str | Growing = source
-        self.citations: list[list[int]] = citations or []
+        self.citations: Vector[list[int]] = citations
 
 
 class Element:
@@ -72,8 +73,8 @@ class Element:
         """Whether there is one in it whose characters are counted."""
         self.form: Any = None
         """Its form in the data of a page, once it has one."""
-        self.counted: list[int] | None = None
-        """The tracks in it whose characters are counted, once they were asked for."""
+        self.counted: list[list[int]] | None = None
+        """The runs of tracks in it whose characters are counted, once they were asked for."""
         self.like: Any = None
         """The form of the element whose tracks it has, if it took them over."""
 
@@ -164,7 +165,7 @@ def plain(child: Child) -> Any:
     if type(child) is Growing:
         return child.text
     if type(child) is Markdown:
-        marks = [child.citations] if child.citations else []
+        marks = [[*child.citations]] if child.citations else []
         return ["md", plain(child.source), *marks]
     assert type(child) is Element
     out = [child.tag, child.attributes or 0]
