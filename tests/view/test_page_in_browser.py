@@ -461,6 +461,7 @@ STATES = {
     "light": ((1440, 900), LIGHT, ""),
     "dark": ((1440, 900), DARK, ""),
     "embedded": ((730, 480), LIGHT, "&embed=1"),
+    "embedded, narrow": ((390, 600), LIGHT, "&embed=1"),
     "narrow": ((390, 844), LIGHT, ""),
     "narrow, dark": ((390, 844), DARK, ""),
 }
@@ -492,6 +493,35 @@ def test_axe_finds_nothing_in_a_narrow_window_on_any_tab(browser: Browser, widge
         for name in ("a", "b", "side"):
             tab.evaluate(f"document.querySelector('[data-view={name}]').click()")
             assert axe_violations(tab) == [], name
+
+
+SHOWN = "[...document.querySelectorAll('.column')].filter((e) => e.checkVisibility())"
+OUTSIDE = """
+[...document.querySelectorAll('#app :is(button, .what, .column, .sum, .said)')]
+  .filter((each) => each.checkVisibility())
+  .map((each) => [each.id || each.className, each.getBoundingClientRect()])
+  .filter(([, { left, right }]) => left < 0 || right > innerWidth)
+  .map(([name]) => name)
+"""
+
+
+@pytest.mark.parametrize(("width", "at_once"), [(390, 1), (560, 1), (561, 3), (640, 3)])
+def test_all_columns_can_be_reached_in_a_frame_however_narrow(
+    width: int, at_once: int, browser: Browser, widget: str
+) -> None:
+    with browser.tab(width=width, height=600) as tab:
+        tab.open(f"{widget}#at={WORST}&embed=1")
+        assert tab.evaluate(f"{SHOWN}.length") == at_once
+        assert tab.evaluate(OUTSIDE) == []
+        if at_once == 1:
+            tab.evaluate("document.querySelector('[data-view=seen]').focus()")
+            shown = []
+            for _ in range(4):
+                shown += tab.evaluate(f"{SHOWN}.map((each) => each.id)")
+                assert tab.evaluate(OUTSIDE) == []
+                assert tab.evaluate("document.documentElement.scrollWidth") <= width
+                tab.press("ArrowRight")
+            assert shown == ["col-seen", "col-a", "col-b", "col-seen"]
 
 
 def test_axe_finds_nothing_in_the_static_page(tab: Tab, widget: str) -> None:
