@@ -227,6 +227,21 @@ def test_a_root_that_comes_again_keeps_the_json_of_all_rows_that_are_equal() -> 
     assert changed == [7]
 
 
+def test_rows_that_a_limit_hides_for_a_while_grow_where_they_stand() -> None:
+    def rows(count: int) -> list[Any]:
+        return [row(i, "", is_running=True) for i in range(count)]
+
+    events: list[e.Event] = [added(widget("w", card(rows(8))))]
+    for count in (8, 40):
+        events += [
+            root_updated("w", card(rows(count))),
+            root_updated("w", card(rows(count), limit=5)),
+            root_updated("w", card(rows(count))),
+            *[value_delta("w", f"t{i}", "x") for i in (0, 4, 5, 6, count - 1)],
+        ]
+    check_page(events, [policies.KEEP])
+
+
 @pytest.mark.parametrize("other", [1.0, True, None, float("nan")])
 def test_a_component_that_only_python_takes_for_equal_is_another_one(other: Any) -> None:
     def root(value: Any) -> dict[str, Any]:
