@@ -20,6 +20,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatkit_reducer.core.codec import encode
+from chatkit_reducer.errors import LogError
 from chatkit_reducer.events import Json
 from chatkit_reducer.journal.files import FileJournal
 from chatkit_reducer.journal.writer import JournalWriter
@@ -233,6 +235,23 @@ def test_a_log_that_is_written_anew_in_its_place_is_read_again(tmp_path: Path) -
     assert follower.look() == f"{log} was written anew: it is read again from its beginning"
     assert follower.look() is None
     assert data_of_page(str(pages.page()))["threads"] == plain(in_one_go(RECORDS))
+
+
+@pytest.mark.parametrize("magic", [b"\x1f\x8b", b"\x28\xb5\x2f\xfd"])
+def test_only_the_beginning_of_a_log_can_say_that_it_is_compressed(
+    magic: bytes, tmp_path: Path
+) -> None:
+    log, pages = tmp_path / "log.jsonl", growing()
+    log.write_bytes(b"\n")
+    follower = Follower(log, pages)
+    follower.look()
+    with log.open("ab") as file:
+        file.write(magic + b"\n" + encode(added(message("m", ""))) + b"\n")
+    follower.look()
+    assert pages.events == 1
+    log.write_bytes(magic)
+    with pytest.raises(LogError, match="got a compressed one"):
+        Follower(log, growing()).look()
 
 
 def test_a_log_that_is_read_only_as_a_whole_is_said_once(tmp_path: Path) -> None:

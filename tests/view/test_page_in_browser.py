@@ -719,6 +719,23 @@ def test_a_page_can_be_larger_than_its_window_of_items(tab: Tab, tmp_path: Path)
     assert tab.evaluate(count) == 100
 
 
+def test_one_item_more_moves_none_of_the_others(tab: Tab, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    Page(_many_items()).save(file)
+    tab.open(f"{file.as_uri()}#at=80")
+    observed = """
+        (async () => {
+          const seen = [], note = (records) => seen.push(...records);
+          const observer = new MutationObserver(note);
+          observer.observe(document.getElementById("seen-chat"), { childList: true });
+          chatkitView.show(81);
+          note(observer.takeRecords());
+          return seen.flatMap((each) => [...each.addedNodes, ...each.removedNodes]).length;
+        })()
+    """
+    assert tab.evaluate(observed) == 2  # the new one, and the oldest of those that were shown
+
+
 def _many_items() -> Json:
     from chatkit_reducer.testing.examples import done
     from chatkit_reducer.view.recording import Recording

@@ -218,6 +218,13 @@ def test_citations_of_later_parts_are_counted_on() -> None:
     assert [node[2][2] for node in tree[2:4]] == [[[1, 1], [1, 2]], [[1, 3]]]
 
 
+def test_a_citation_that_moves_in_its_text_is_marked_at_its_new_place() -> None:
+    ends = [part_done("m", part("a text", citation("x", at=at))) for at in (1, 3)]
+    block = block_of([added(message("m", "a text")), *ends])
+    trees = [Reader(block).tree(version[2], 3) for version in block["items"][0]["v"]]
+    assert [tree[2][2][2:] for tree in trees] == [[], [[[1, 1]]], [[[3, 1]]]]
+
+
 def test_a_text_below_all_levels_that_are_drawn_counts() -> None:
     deep: e.Json = {"type": "Text", "id": "t", "value": "a"}
     for _ in range(60):
