@@ -301,6 +301,34 @@ def test_the_folder_of_a_journal_shows_its_threads(tmp_path: Path) -> None:
         assert block["findings"] == []
 
 
+def test_a_file_that_is_another_one_now_has_no_thread_of_the_one_before(tmp_path: Path) -> None:
+    log, pages = tmp_path / "a.jsonl", growing()
+    follower = Follower(tmp_path, pages)
+    event = encode(added(message("m", "")))
+    log.write_bytes(b'{"thread_id":"one","event":%s}\n' % event)
+    follower.look()
+    assert pages.threads == ["one"]
+    log.write_bytes(event + b"\n")
+    assert "shortened" in (follower.look() or "")
+    follower.look()
+    assert pages.threads == ["thr_1"]  # as the item says
+
+
+def test_a_long_log_is_known_again_by_its_beginning_alone(tmp_path: Path) -> None:
+    log, pages = tmp_path / "log.jsonl", growing()
+    follower = Follower(log, pages)
+    events = [added(message("m", "")), *[text_delta("m", "words " * 100)] * 20]
+    write(log, events)
+    assert follower.look() is None
+    with log.open("r+b") as file:
+        file.seek(5_000)
+        file.write(b"#")
+        file.seek(0, 2)
+        file.write(encode(done(message("m", ""))) + b"\n")
+    assert follower.look() is None
+    assert pages.events == len(events) + 1
+
+
 def test_a_folder_may_go_and_come_back_and_have_other_folders(tmp_path: Path) -> None:
     folder, pages = tmp_path / "answers", growing()
     folder.mkdir()
