@@ -237,6 +237,15 @@ def test_a_log_that_is_written_anew_in_its_place_is_read_again(tmp_path: Path) -
     assert data_of_page(str(pages.page()))["threads"] == plain(in_one_go(RECORDS))
 
 
+def test_nothing_is_said_of_a_log_without_events_while_it_grows(tmp_path: Path) -> None:
+    log = tmp_path / "log.json"
+    follower = Follower(log, growing())
+    for written in ("[", '[{"type":', '[{"type": "odd"'):
+        log.write_text(written)
+        assert follower.look() is None
+    assert "has no event so far" in (follower.look() or "")
+
+
 @pytest.mark.parametrize("magic", [b"\x1f\x8b", b"\x28\xb5\x2f\xfd"])
 def test_only_the_beginning_of_a_log_can_say_that_it_is_compressed(
     magic: bytes, tmp_path: Path
