@@ -338,6 +338,38 @@ def test_a_long_log_is_known_again_by_its_beginning_alone(tmp_path: Path) -> Non
     assert pages.events == len(events) + 1
 
 
+def written_at(file: Path, thread: str, when: float) -> None:
+    event = encode(added(message(f"m_{thread}", "")))
+    with file.open("ab") as log:
+        log.write(b'{"thread_id":"%s","event":%s}\n' % (thread.encode(), event))
+    os.utime(file, (when, when))
+
+
+def test_the_files_of_a_folder_stand_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    pages = growing()
+    follower = Follower(tmp_path, pages)
+    for name, thread, written in (("d", "3", 9), ("c", "1", 5), ("b", "2", 7), ("e", "4", 9)):
+        written_at(tmp_path / f"{name}.jsonl", thread, written)
+    follower.look()
+    assert pages.threads == ["1", "2", "3", "4"]
+    written_at(tmp_path / "c.jsonl", "5", 20)
+    written_at(tmp_path / "a.jsonl", "6", 3)
+    follower.look()
+    assert pages.threads == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_file_that_is_gone_keeps_no_other_from_being_read(tmp_path: Path) -> None:
+    pages = growing()
+    follower = Follower(tmp_path, pages)
+    for written, name in enumerate("ab", 1):
+        written_at(tmp_path / f"{name}.jsonl", name, written)
+    follower.look()
+    (tmp_path / "a.jsonl").unlink()
+    written_at(tmp_path / "b.jsonl", "c", 3)
+    follower.look()
+    assert pages.threads == ["a", "b", "c"]
+
+
 def test_a_folder_may_go_and_come_back_and_have_other_folders(tmp_path: Path) -> None:
     folder, pages = tmp_path / "answers", growing()
     folder.mkdir()

@@ -225,6 +225,20 @@ def test_a_citation_that_moves_in_its_text_is_marked_at_its_new_place() -> None:
     assert [tree[2][2][2:] for tree in trees] == [[], [[[1, 1]]], [[[3, 1]]]]
 
 
+def test_a_component_that_is_drawn_as_before_makes_no_version_and_no_track() -> None:
+    def text(key: str) -> e.Json:
+        return {"type": "Text", "id": "t", "value": "a text", "key": key}
+
+    block = block_of([added(widget("w", text("1"))), component_updated("w", "t", text("2"))])
+    assert len(block["items"][0]["v"]) == 1
+    assert block["tracks"] == []
+
+
+def test_a_text_of_an_item_that_is_stored_is_on_no_track() -> None:
+    block = block_of([done(message("m", "")), done(message("k", "Hi")), done(message("k", "Hi!"))])
+    assert block["tracks"] == []
+
+
 def test_a_text_below_all_levels_that_are_drawn_counts() -> None:
     deep: e.Json = {"type": "Text", "id": "t", "value": "a"}
     for _ in range(60):
