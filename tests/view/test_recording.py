@@ -225,6 +225,15 @@ def test_a_citation_that_moves_in_its_text_is_marked_at_its_new_place() -> None:
     assert [tree[2][2][2:] for tree in trees] == [[], [[[1, 1]]], [[[3, 1]]]]
 
 
+def test_an_event_that_begins_a_track_has_no_copy_of_its_text() -> None:
+    def thought(text: str) -> e.Json:
+        return {"type": "thought", "content": text, "status_indicator": "loading"}
+
+    begun = [added(workflow("w")), task_added("w", thought("word " * 9), 0)]
+    block = block_of([*begun, task_updated("w", thought("word " * 10), 0)])
+    assert block["raws"][-1]["update"]["task"]["content"] == {"=": 0}
+
+
 def test_a_component_that_is_drawn_as_before_makes_no_version_and_no_track() -> None:
     def text(key: str) -> e.Json:
         return {"type": "Text", "id": "t", "value": "a text", "key": key}
