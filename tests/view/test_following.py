@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from chatkit_reducer.core.codec import encode
 from chatkit_reducer.errors import LogError
-from chatkit_reducer.events import Json
+from chatkit_reducer.events import Event, Json
 from chatkit_reducer.journal.files import FileJournal
 from chatkit_reducer.journal.writer import JournalWriter
 from chatkit_reducer.logs import Record, encode_sse, read_records, write
@@ -326,7 +326,8 @@ def test_a_file_that_is_another_one_now_has_no_thread_of_the_one_before(tmp_path
 def test_a_long_log_is_known_again_by_its_beginning_alone(tmp_path: Path) -> None:
     log, pages = tmp_path / "log.jsonl", growing()
     follower = Follower(log, pages)
-    events = [added(message("m", "")), *[text_delta("m", "words " * 100)] * 20]
+    events: list[Event] = [added(message("m", ""))]
+    events += [text_delta("m", "words " * 100)] * 20
     write(log, events)
     assert follower.look() is None
     with log.open("r+b") as file:
