@@ -23,7 +23,15 @@ from chatkit_reducer.core.visible import id_text
 from chatkit_reducer.events import Event, Json, Unreadable
 from chatkit_reducer.logs import read, write
 from chatkit_reducer.policies import PRESETS
-from chatkit_reducer.testing.examples import added, done, item, message, text_delta
+from chatkit_reducer.testing.examples import (
+    added,
+    annotation_added,
+    citation,
+    done,
+    item,
+    message,
+    text_delta,
+)
 from chatkit_reducer.view import view
 from chatkit_reducer.view.page import Page
 from tests.support import cli
@@ -407,6 +415,22 @@ def test_a_browser_that_cannot_unpack_the_script_shows_the_end_of_the_stream(
     tab.open(widget)
     assert "What people see at the end" in tab.evaluate("document.body.innerText")
     assert tab.evaluate("document.getElementById('app').hidden")
+
+
+def test_the_packed_script_is_gone_once_it_runs(shared: Tab, widget: str) -> None:
+    shared.open(widget)
+    assert shared.evaluate("document.getElementById('packed') === null")
+
+
+def test_each_of_many_citations_is_marked_in_its_text(tab: Tab, tmp_path: Path) -> None:
+    events: list[Event] = [added(message("m", "word " * 70))]
+    events += [annotation_added("m", citation(str(i), at=5 * i), i) for i in range(70)]
+    view(events, at=71).save(tmp_path / "page.html")
+    tab.open((tmp_path / "page.html").as_uri())
+    marks = tab.evaluate(
+        "[...document.querySelectorAll('#seen-chat .cite')].map((e) => e.innerText)"
+    )
+    assert marks == [str(i + 1) for i in range(70)]
 
 
 class _Strict(BaseHTTPRequestHandler):
