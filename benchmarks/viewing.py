@@ -11,15 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.logs import long_log
-from chatkit_reducer.events import Event
+from chatkit_reducer.events import Event, Json
 from chatkit_reducer.logs import read, read_records
 from chatkit_reducer.testing.examples import (
     added,
+    annotation_added,
+    citation,
+    component_updated,
     done,
     message,
+    part,
+    part_added,
+    root_updated,
     task_added,
     task_updated,
     text_delta,
+    value_delta,
+    widget,
     workflow,
 )
 from chatkit_reducer.view import view
@@ -28,8 +36,9 @@ from chatkit_reducer.view.recording import Recording, json_text
 
 if TYPE_CHECKING:
     from benchmarks.cases import Row
+    from benchmarks.growing import Stream
 
-__all__ = ["view_rows"]
+__all__ = ["LISTS", "short_messages", "view_rows", "workflow_stream"]
 
 _DELTAS = 100_000
 _RECORDING = Path(__file__).parents[1] / "docs" / "recordings" / "streamed-widget.sse"
@@ -58,6 +67,79 @@ def short_messages(count: int) -> list[Event]:
         events += [added(message(item_id, "")), text_delta(item_id, text)]
         events.append(done(message(item_id, text)))
     return events
+
+
+# --- lists, one item each -------------------------------------------------------------------------
+
+
+def _parts(count: int) -> Iterator[Event]:
+    """Yield the parts of a message, each added, and then with deltas."""
+    yield added(message("m"))
+    for number in range(count):
+        yield part_added("m", part(""), number)
+        for piece in ("Some ", "more ", "words"):
+            yield text_delta("m", piece, number)
+
+
+def _cited_parts(count: int) -> Iterator[Event]:
+    """Yield the parts of a message, each with a citation."""
+    yield added(message("m"))
+    for number in range(count):
+        yield part_added("m", part(""), number)
+        yield text_delta("m", "A fact", number)
+        yield annotation_added("m", citation(str(number), at=6), 0, number)
+
+
+def _citations(count: int) -> Iterator[Event]:
+    """Yield the citations of a text, each behind the words that it is for."""
+    yield added(message("m", ""))
+    for number in range(count):
+        yield text_delta("m", "A fact")
+        yield annotation_added("m", citation(str(number), at=6 * number), number)
+
+
+def _row(number: int, value: str = "") -> Json:
+    text = {"type": "Text", "id": f"t{number}", "value": value, "streaming": True}
+    return {"type": "ListViewItem", "id": f"r{number}", "children": [text]}
+
+
+def _list_of(rows: list[Json]) -> Json:
+    return {"type": "Card", "id": "c", "children": [{"type": "ListView", "children": rows}]}
+
+
+def _replaced_rows(count: int) -> Iterator[Event]:
+    """Yield the rows of a widget, each replaced."""
+    yield added(widget("w", _list_of([_row(number) for number in range(count)])))
+    for number in range(count):
+        yield component_updated("w", f"r{number}", _row(number, "x"))
+
+
+def _texts_in_turn(count: int) -> Iterator[Event]:
+    """Yield the texts of the rows of a widget, filled in turn, and ended in turn."""
+    yield added(widget("w", _list_of([_row(number) for number in range(count)])))
+    for is_end in (False, True):
+        for number in range(count):
+            yield value_delta("w", f"t{number}", "x", done=is_end)
+
+
+def _replaced_roots(count: int) -> Iterator[Event]:
+    """Yield the root of a widget again and again, each time with another row filled."""
+    yield added(widget("w", _list_of([_row(number) for number in range(count)])))
+    for filled in range(20):
+        rows = [_row(number, "x" * (number <= filled)) for number in range(count)]
+        yield root_updated("w", _list_of(rows))
+
+
+LISTS: dict[str, Callable[[int], Stream]] = {
+    "parts of a message, with deltas": lambda n: ([], [*_parts(n)]),
+    "parts of a message, each cited": lambda n: ([], [*_cited_parts(n)]),
+    "citations of a text": lambda n: ([], [*_citations(n)]),
+    "rows of a widget, replaced": lambda n: ([], [*_replaced_rows(n)]),
+    "texts of a widget, in turn": lambda n: ([], [*_texts_in_turn(n)]),
+    "rows of a root that is replaced": lambda n: ([], [*_replaced_roots(n)]),
+    "tasks of a workflow": lambda n: ([], workflow_stream(n)),
+}
+"""Streams of one item with a long list, by what there are so many of."""
 
 
 def _text_of(events: Iterable[Event]) -> str:
@@ -115,6 +197,19 @@ def view_rows(_: int) -> Iterator[Row]:
             yield Row(f"data of {name}", _seconds(make), *limits, "s")
         yield Row(f"size of {name}", len(make().encode()) / 1e3, size, None, "kB")
     yield from _growth_rows()
+    yield from _list_rows()
+
+
+def _list_rows() -> Iterator[Row]:
+    """Yield for each list of an item the time, and the ratio of time and size for twice as much."""
+    from benchmarks.cases import Row
+
+    for name, make in LISTS.items():
+        few, many = make(1_000)[1], make(2_000)[1]
+        before, after = _seconds(partial(_text_of, few)), _seconds(partial(_text_of, many))
+        size = len(_text_of(many)) / len(_text_of(few))
+        yield Row(f"1,000 {name}", before * 1e3, None, None, "ms")
+        yield Row(f"twice the {name}", after / before, 3.5, 2.5, note=f"size {size:.2f}")
 
 
 def _growth_rows() -> Iterator[Row]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import accumulate
+from itertools import accumulate, takewhile
+from operator import is_
 from typing import Any, Generic, TypeAlias, TypeVar, final
 
 from msgspec import Struct
@@ -142,6 +143,43 @@ class Vector(ByContent, Generic[T], frozen=True, gc=False, eq=False):
         """
         return _total(self.root, measure, nothing) if self.count else nothing
 
+    def total_before(self, index: int, measure: _Measure, nothing: Any) -> Any:
+        """Return the sum of `measure(value)` over the values before an index; see `total`."""
+        node, total = self.root, nothing
+        while type(node) is _Branch and index:
+            place, child, inner = _child(node, index)
+            for other in node.children[:place]:
+                total += _total(other, measure, nothing)
+            node, index = child, inner
+        if type(node) is _Leaf:
+            for value in node.values[:index]:
+                total += measure(value)
+        return total
+
+    def spliced(self, start: int, stop: int, values: list[T]) -> Vector[T]:
+        """Return this vector with these values in the place of those from `start` to `stop`."""
+        if (stop - start + len(values)) * 8 > self.count:  # then making it anew costs less
+            every = list(self)
+            return Vector.of([*every[:start], *values, *every[stop:]])
+        out = self
+        for index, value in enumerate(values, start):
+            out = out.set(index, value) if index < stop else out.insert(index, value)
+        for _ in range(start + len(values), stop):
+            out = out.without(start + len(values))
+        return out
+
+    def same_ends(self, other: Vector[T]) -> tuple[int, int]:
+        """Return how many values at the front are the same objects, and how many at the back.
+
+        No value of the other vector counts twice. What both share is skipped, so the cost is that
+        of the nodes above the first and the last change.
+        """
+        least = min(self.count, other.count)
+        front = _same_at_end(self.root, other.root, 1)
+        if front == least:
+            return front, 0
+        return front, min(_same_at_end(self.root, other.root, -1), least - front)
+
     def __len__(self) -> int:
         return self.count
 
@@ -201,6 +239,39 @@ def _halves(values: tuple[Any, ...], *, at_end: bool) -> Iterator[tuple[Any, ...
         yield values[half:]
     elif values:
         yield values
+
+
+def _same_at_end(one: _Node, other: _Node, way: int) -> int:
+    """Return how many values are the same objects, from the front (1) or from the back (-1)."""
+    same, mine, theirs = 0, [one], [other]
+    while mine and theirs:
+        node, its = mine.pop(), theirs.pop()
+        if node is its:
+            same += node.size
+        elif type(node) is _Leaf and type(its) is _Leaf:
+            values, others = node.values[::way], its.values[::way]
+            count = sum(takewhile(bool, map(is_, values, others)))
+            same += count
+            if count < min(len(values), len(others)):
+                break
+            mine.append(_Leaf(values[count:][::way]))
+            theirs.append(_Leaf(others[count:][::way]))
+            _drop_empty(mine)
+            _drop_empty(theirs)
+        else:
+            _open(mine, node, way)
+            _open(theirs, its, way)
+    return same
+
+
+def _drop_empty(nodes: list[_Node]) -> None:
+    if not nodes[-1].size:
+        nodes.pop()
+
+
+def _open(nodes: list[_Node], node: _Node, way: int) -> None:
+    """Put the children of a node on a stack, the next one on top; a leaf as it is."""
+    nodes.extend(node.children[::-way] if type(node) is _Branch else (node,))
 
 
 def _total(node: _Node, measure: _Measure, nothing: Any) -> Any:

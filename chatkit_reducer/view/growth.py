@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, repeat
+from typing import TypeGuard
 
 from chatkit_reducer.view.drawing.ends import same_ends
 from chatkit_reducer.view.drawing.tree import FRAGMENT, Child, Element, Growing, Markdown
 from chatkit_reducer.view.tracks import Track
 
-__all__ = ["Growth", "adopt", "growing_texts"]
+__all__ = ["Growth", "adopt", "counted_tracks"]
 
 
 class Growth:
@@ -53,18 +54,19 @@ class Growth:
         return self._compare_elements(before, now)
 
     def _compare_elements(self, before: Child | None, now: Element) -> bool:
-        now.form = None
+        now.renew()
         other = before if isinstance(before, Element) and _kind(before) == _kind(now) else None
-        olds, news = [] if other is None else _children(other), _children(now)
+        olds, news = _between([] if other is None else other.children, now.children)
+        for fragment in filter(_is_fragment, news):
+            fragment.renew()
+        olds, news = _between(_flat(olds), _flat(news))
         is_same = (
             other is not None
             and other.tag == now.tag
             and other.attributes == now.attributes
             and len(olds) == len(news)
         )
-        front, back = same_ends(olds, news)
-        there = chain(olds[front : len(olds) - back], repeat(None))
-        for old, child in zip(there, news[front : len(news) - back], strict=False):
+        for old, child in zip(chain(olds, repeat(None)), news, strict=False):
             is_same = self.compare(old, child) and is_same
         return is_same
 
@@ -95,12 +97,25 @@ class Growth:
             self.grown.append((text, more))
 
 
-def _children(element: Element) -> list[Child]:
-    """Return the children of an element, with those of fragments in place of these."""
-    children = element.children
-    if children and isinstance(children[0], Element) and children[0].tag == FRAGMENT:
-        return [inner for each in children if isinstance(each, Element) for inner in each.children]
-    return children
+def _between(before: list[Child], now: list[Child]) -> tuple[list[Child], list[Child]]:
+    """Return the children between those at both ends that are the same objects."""
+    front, back = same_ends(before, now)
+    return before[front : len(before) - back], now[front : len(now) - back]
+
+
+def _flat(children: list[Child]) -> list[Child]:
+    """Return children with those of fragments in place of these."""
+    if not any(map(_is_fragment, children)):
+        return children
+    return [
+        inner
+        for child in children
+        for inner in (child.children if _is_fragment(child) else (child,))
+    ]
+
+
+def _is_fragment(child: Child) -> TypeGuard[Element]:
+    return type(child) is Element and child.tag == FRAGMENT
 
 
 def _kind(element: Element) -> str:
@@ -127,30 +142,54 @@ def adopt(like: Child | None, tree: Child) -> bool:
         return is_new
     if not tree.grows:
         return False
-    others = like.children if isinstance(like, Element) else []
-    changes = [
-        adopt(others[i] if i < len(others) else None, child)
-        for i, child in enumerate(tree.children)
-    ]
+    form = like.form if isinstance(like, Element) else None
+    if form is not None and tree.like is form:
+        return False  # it has taken them over already
+    tree.like = form
+    changes = [adopt(*pair) for pair in _pairs(like, tree)]
     if any(changes):
-        tree.form = None
+        tree.renew()
     return any(changes)
 
 
-def growing_texts(tree: Element, *, counted: bool = False) -> Iterator[Growing]:
-    """Yield the texts in a tree that are on tracks, in order.
+def _pairs(like: Child | None, tree: Element) -> Iterator[tuple[Child | None, Child]]:
+    """Pair the children of two elements."""
+    others, children = like.children if isinstance(like, Element) else [], tree.children
+    if not _are_alike(others, children):
+        others, children = _flat(others), _flat(children)
+        for fragment in filter(_is_fragment, tree.children):
+            fragment.renew()
+    return zip(chain(others, repeat(None)), children, strict=False)
 
-    Args:
-        tree: the tree.
-        counted: only those whose characters are counted.
-    """
-    todo: list[Child] = [tree]
-    while todo:
-        node = todo.pop()
-        if type(node) is Markdown:
-            node = node.source
-        if type(node) is Element:
-            if node.counts or (node.grows and not counted):
-                todo.extend(reversed(node.children))
-        elif type(node) is Growing and node.track is not None and node.is_counted >= counted:
-            yield node
+
+def _are_alike(others: list[Child], children: list[Child]) -> bool:
+    """Whether children stand in fragments of the same sizes, or in none."""
+    return list(map(_size, others)) == list(map(_size, children))
+
+
+def _size(child: Child) -> int:
+    return len(child.children) if _is_fragment(child) else 0
+
+
+def counted_tracks(tree: Element) -> list[list[int]]:
+    """Return the tracks of a tree whose characters are counted: the first and the count of runs."""
+    if not tree.counts:
+        return []
+    if tree.counted is None:
+        tree.counted = []
+        for child in tree.children:
+            found = counted_tracks(child) if type(child) is Element else _counted_track(child)
+            for first, count in found:
+                last = tree.counted[-1] if tree.counted else None
+                if last is not None and sum(last) == first:
+                    last[1] += count
+                else:
+                    tree.counted.append([first, count])
+    return [*map(list, tree.counted)]
+
+
+def _counted_track(child: Child) -> list[list[int]]:
+    text = child.source if type(child) is Markdown else child
+    if type(text) is not Growing or text.track is None or not text.is_counted:
+        return []
+    return [[text.track, 1]]

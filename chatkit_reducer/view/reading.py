@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
-__all__ = ["ReadTrack", "Reader"]
+__all__ = ["ReadTrack", "Reader", "numbers_in"]
 
 _GONE = 3
 
@@ -44,13 +45,23 @@ class Reader:
         if not isinstance(node, list):
             return node
         if node[0] == "md":
-            return ["md", self._whole(node[1], step), *node[2:]]
+            marks = [self._marks(node[2])] if len(node) > 2 else []
+            return ["md", self._whole(node[1], step), *marks]
         children: list[Any] = []
         for child in node[2:]:
             whole = self._whole(child, step)
             is_fragment = isinstance(whole, list) and whole[0] == ""
             children += whole[2:] if is_fragment else [whole]
         return [node[0], node[1], *children]
+
+    def _marks(self, marks: list[Any]) -> list[Any]:
+        """Return the marks of citations, with those of fragments in place of references."""
+        trees = self.block["trees"]
+        return [
+            mark
+            for one in marks
+            for mark in (self._marks(trees[one["r"]][2:]) if isinstance(one, dict) else [one])
+        ]
 
     def items(self, step: int) -> list[tuple[dict[str, Any], list[Any]]]:
         """Return the items at a step with their versions, in thread order."""
@@ -71,7 +82,7 @@ class Reader:
     def seen(self, version: list[Any], step: int) -> list[int]:
         """Return how much there is to see in a version that is pending, at a step of it."""
         characters, *others = version[7]
-        tracks = map(self.track, version[8])
+        tracks = map(self.track, numbers_in(version[8]))
         gained = sum(track.points(step) - track.points(version[0]) for track in tracks)
         return [characters + gained, *others]
 
@@ -166,6 +177,11 @@ class ReadTrack:
         ends = pairwise([0, *self._units])
         pieces = (self._encoded[2 * begin : 2 * end] for begin, end in ends)
         return list(accumulate(len(piece.decode("utf-16-le")) for piece in pieces))
+
+
+def numbers_in(runs: list[list[int]]) -> Iterator[int]:
+    """Yield the numbers in runs: the first and the count of each."""
+    return chain.from_iterable(range(first, first + count) for first, count in runs)
 
 
 def _from(entry: list[Any]) -> int:

@@ -7,7 +7,6 @@ is folded: the deltas are collected, and folded all together when something else
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -240,7 +239,7 @@ class RecordedThread:
                 self._events.add(self.n, kind, number, raw)
                 self._begin_run(item, place, event, raw)
                 return
-        texts = dict if item is None else partial(item.texts, _update_of(event))
+        texts = dict if item is None else item.texts
         self._events.add(self.n, kind, number, self._raws.number(self.n, event, texts))
 
     def _item_of(self, event: Event, known: list[Versions | None]) -> Versions | None:

@@ -6,7 +6,7 @@ step from which it holds, and the tree of elements that draws it. A text that gr
 it is a *track*, of which step n sees a prefix. Decisions are looked up in a table. So any step is
 found by bisection, forwards and backwards alike.
 
-**The contract, version 1.** A log is `{"v": 1, "log": name, "threads": [block, ...]}`, with a block
+**The contract, version 2.** A log is `{"v": 2, "log": name, "threads": [block, ...]}`, with a block
 for each thread in the order in which they appear (one block, if the log has no events). All of it
 is JSON. All lists in a block only ever grow at their ends. A block has these fields:
 
@@ -35,8 +35,9 @@ is JSON. All lists in a block only ever grow at their ends. A block has these fi
     `light-dark(a, b)`). A child is a text; `{"t": track}`; `{"r": tree}`, the number of another
     tree; a tree; or `["md", text or {"t": track}, [[place, number], ...]]`, Markdown with citations
     of these numbers at these places (in code points, perhaps beyond the text so far; the list is
-    left out where there is none). The tag `""` is a fragment: its children stand in its place.
-    A `{"r": ...}` always leads to an earlier tree. Trees are nested less than 100 levels deep, all
+    left out where there is none). The tag `""` is a fragment: its children stand in its place. In
+    the list of places, too, `{"r": tree}` may stand, which leads to a fragment of places. A
+    `{"r": ...}` always leads to an earlier tree. Trees are nested less than 100 levels deep, all
     references followed.
 `items` `[{"id": text, "type": text, "hidden": bool, "v": [version, ...]}, ...]`
     In the order in which they first came. One that is removed and comes again, or comes again with
@@ -49,8 +50,8 @@ is JSON. All lists in a block only ever grow at their ends. A block has these fi
     `content` 1 if there is something to see in it, else 0;
     `case` the number of its case, -1 if it is stored;
     `seen` `[characters, tasks, widgets, images]` of an item that is not stored, at step `from`, and
-    `counted` the tracks whose growth since then counts as characters (code points); both null for
-    a stored item;
+    `counted` `[[track, count], ...]` runs of tracks whose growth since then counts as characters
+    (code points); both null for a stored item;
     `order` its place in the thread: sort by it.
 `cases` `[[item type, "new" | "base", "empty" | "partial", item id | "*", no news], ...]`
     What a policy looks at. With `no news` 1 the stored copy shows all of the item: row -1 decides,
@@ -124,7 +125,7 @@ from chatkit_reducer.view.recorded_thread import RecordedThread
 
 __all__ = ["VERSION", "Recording", "json_text"]
 
-VERSION = 1
+VERSION = 2
 """The version of the contract."""
 
 _OF_THE_END = frozenset({LEFT_PENDING, UNLISTED})

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chatkit_reducer.events import Json
-from chatkit_reducer.view.reading import Reader
+from chatkit_reducer.view.reading import Reader, numbers_in
 
 __all__ = ["FATES", "Stop", "stop_at_end", "worst_stop"]
 
@@ -90,7 +90,9 @@ class _Stops:
 
     def _growing_last(self, versions: Sequence[Any], begin: int, end: int) -> set[int]:
         """Return the first step of an interval, and the last at which each text grew."""
-        counted = [self._reader.track(number) for version in versions for number in version[8]]
+        counted = [
+            self._reader.track(number) for version in versions for number in numbers_in(version[8])
+        ]
         return {begin, *(max(begin, track.last_growth(end - 1)) for track in counted)}
 
     def _stop(self, step: int, versions: Sequence[Any]) -> Stop:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["Track", "units"]
+__all__ = ["Texts", "Track", "units"]
 
 
 def units(text: str) -> int:
@@ -62,6 +63,39 @@ class Track:
             return {"t": "", "s": [], "m": []} if self._begun > step else None
         gained = self._gained[-count:]
         return {"t": _last_units(self.text, sum(gained)), "s": later, "m": gained}
+
+
+class Texts:
+    """The texts of some tracks, to find a track by its text.
+
+    A text is looked at again only after it has grown.
+
+    Args:
+        tracks: all tracks, by their numbers.
+    """
+
+    __slots__ = ("_grown", "_known", "_numbers", "_tracks")
+
+    def __init__(self, tracks: Sequence[Track]) -> None:
+        self._tracks = tracks
+        self._grown: set[int] = set()
+        self._known: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
+
+    def note(self, numbers: Iterable[int]) -> None:
+        """Note that these tracks are new, or have grown."""
+        self._grown.update(numbers)
+
+    def numbers(self) -> Mapping[str, int]:
+        """Return all texts as they are now, each with the number of its track."""
+        for number in sorted(self._grown):
+            before, text = self._known.get(number), self._tracks[number].text
+            if before is not None and self._numbers.get(before) == number:
+                del self._numbers[before]
+            self._known[number] = text
+            self._numbers[text] = number
+        self._grown.clear()
+        return self._numbers
 
 
 def _start(run: list[int]) -> int:

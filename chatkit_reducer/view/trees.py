@@ -42,13 +42,17 @@ class Trees:
         inside = tree.children
         if len(inside) == 1 and isinstance(inside[0], Element) and inside[0].tag == FRAGMENT:
             inside = inside[0].children
-        children = [self._child(child) for child in inside]
-        while len(children) > _WIDE:
-            children = [
-                {"r": self._put(["", 0, *children[i : i + _WIDE]])}
-                for i in range(0, len(children), _WIDE)
-            ]
+        children = self._few([self._child(child) for child in inside])
         return [tree.tag, tree.attributes or 0, *children]
+
+    def _few(self, forms: list[Any]) -> list[Any]:
+        """Return forms, or references to fragments that have them if they are many."""
+        while len(forms) > _WIDE:
+            forms = [
+                {"r": self._put(["", 0, *forms[i : i + _WIDE]])}
+                for i in range(0, len(forms), _WIDE)
+            ]
+        return forms
 
     def _child(self, child: Child) -> Any:
         if isinstance(child, Element):
@@ -58,7 +62,7 @@ class Trees:
                 child.form = form if is_small else {"r": self._put(form)}
             return child.form
         if isinstance(child, Markdown):
-            marks = [child.citations] if child.citations else []
+            marks = [self._few([*child.citations])] if child.citations else []
             return ["md", self._child(child.source), *marks]
         if isinstance(child, Growing):
             return child.text if child.track is None else {"t": child.track}

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from chatkit_reducer.analysis.news import News, news_of
-from chatkit_reducer.core.items import HIDDEN_TYPES, AssistantMessage, ItemState, Widget, Workflow
-from chatkit_reducer.core.items.assistant_message import Part
+from chatkit_reducer.core.items import HIDDEN_TYPES, ItemState, Widget
 from chatkit_reducer.core.items.base import VisibleContent
 from chatkit_reducer.core.policy.table import ANY, Content, Origin
 from chatkit_reducer.core.thread.contents import Entry
 from chatkit_reducer.core.thread.lifecycle import Phase
-from chatkit_reducer.events import Json, Update, WorkflowTaskAdded, WorkflowTaskUpdated
+from chatkit_reducer.events import Json, Update
 from chatkit_reducer.view.appended import Appended
 from chatkit_reducer.view.decisions import Decisions, Kind
 from chatkit_reducer.view.drawing import draw_item
 from chatkit_reducer.view.drawing.place import Place
-from chatkit_reducer.view.drawing.tree import Element
-from chatkit_reducer.view.growth import Growth, adopt, growing_texts
-from chatkit_reducer.view.tracks import Track
+from chatkit_reducer.view.drawing.tree import Element, Growing
+from chatkit_reducer.view.growth import Growth, adopt, counted_tracks
+from chatkit_reducer.view.lasting import Lasting, lasting
+from chatkit_reducer.view.tracks import Texts, Track
 from chatkit_reducer.view.trees import Trees
 
 __all__ = ["GONE", "Shelf", "Versions"]
 
 GONE = 3
-_OF_TASKS = (WorkflowTaskAdded, WorkflowTaskUpdated)
 _PHASES = {Phase.PENDING: 0, Phase.PENDING_OVER_BASE: 1, Phase.STORED: 2}
 
 
@@ -73,17 +73,16 @@ class Versions:
         self.is_steady: bool = False
         """Whether more text changes neither its case nor anything but the length of the text."""
         self._shelf = shelf
-        self._place = shelf.place()
-        self._parts = _Parts()
-        self._sealing = _Sealing()
+        self._drawing = _Drawing(shelf.place())
         self._tree: Element | None = None
         self._base: tuple[ItemState, int] | None = None
         self._news: News | None = None
-        self._counted: list[int] = []
-        self._grown: int | None = None
-        """The track that the last event lengthened."""
-        self._newest: list[int] = []
-        """The tracks that it lengthened or began."""
+        self._told: ItemState | None = None
+        """The item of which the news were told last."""
+        self._counted: list[list[int]] = []
+        self._grown: Growing | None = None
+        """The text that the last event lengthened."""
+        self._texts = Texts(shelf.tracks)
         self._expected = VisibleContent()
         """What there is to see in it, if nothing but the counted tracks grew."""
 
@@ -111,7 +110,7 @@ class Versions:
         phase = _PHASES[entry.phase]
         is_known = self._tree is not None and self.history.values[-1][1] == phase
         growth = Growth(self._shelf.tracks, step, is_pending=phase != _PHASES[Phase.STORED])
-        tree = draw_item(self._parts.json_view(item), self._place)
+        tree = self._drawing.draw(item)
         is_same = growth.compare(self._tree, tree)
         self._tree = tree
         self._expect(growth)
@@ -134,10 +133,11 @@ class Versions:
         Returns:
             The track; None if the delta did anything else than lengthening one.
         """
-        if gained != [delta] or self._grown is None:
+        grown = self._grown
+        if gained != [delta] or grown is None or grown.track is None or not grown.is_counted:
             return None
-        self.targets[place] = self._grown
-        return self._grown
+        self.targets[place] = grown.track
+        return grown.track
 
     def lengthen(self, step: int, place: int | str, item: ItemState, update: Any) -> int:
         """Append a text delta to the track that is known for it; return that."""
@@ -159,18 +159,11 @@ class Versions:
         """Note that the item has had an update: a text delta, or all the text of a run."""
         if self._news is not None:
             self._news.update(item, update)
+            self._told = item
 
-    def texts(self, update: Update | None) -> dict[str, int]:
-        """Return the texts on tracks that it has now, with the numbers of the tracks.
-
-        Args:
-            update: the newest update; one of a task brings no text but that of the task.
-        """
-        numbers = self._newest
-        if self._tree is not None and not isinstance(update, _OF_TASKS):
-            found = growing_texts(self._tree)
-            numbers = [text.track for text in found if text.track is not None]
-        return {self._shelf.tracks[number].text: number for number in numbers}
+    def texts(self) -> Mapping[str, int]:
+        """Return the texts that its tracks have now, with the numbers of the tracks."""
+        return self._texts.numbers()
 
     # --- the parts of a version -------------------------------------------------------------------
 
@@ -184,9 +177,7 @@ class Versions:
             self._counted, self.is_steady = [], False
             return [*head, 1, -1, None, None, entry.order]
         assert self._tree is not None
-        self._counted = [
-            text.track for text in growing_texts(self._tree, counted=True) if text.track is not None
-        ]
+        self._counted = counted_tracks(self._tree)
         return [*head, *self._facts(step, entry.base, item), self._counted, entry.order]
 
     def _looks(self, step: int, entry: Entry, item: ItemState) -> _Looks:
@@ -196,7 +187,7 @@ class Versions:
         if entry.phase is Phase.STORED:
             self._base = None
             return _Looks(number)
-        sealed = self._sealing.draw(item, self._place, tree)
+        sealed = self._drawing.draw_sealed(item, tree)
         return _Looks(
             number,
             -1 if sealed is None else trees.number(step, sealed),
@@ -245,72 +236,55 @@ class Versions:
     def _follow_news(self, entry: Entry, item: ItemState, update: Update | None) -> None:
         if entry.base is None:
             self._news = None
-        elif self._news is None or update is None:
+        elif self._news is None or (update is None and item is not self._told):
             self._news = news_of(item, entry.base)
-        else:
+        elif update is not None:
             self._news.update(item, update)
+        self._told = item
 
     def _expect(self, growth: Growth) -> None:
         self._grown = None
-        self._newest = growth.begun
+        self._texts.note(growth.begun)
         for text, more in growth.grown:
             assert text.track is not None
-            self._grown = text.track
-            self._newest.append(text.track)
-            self._count(text.track, len(more))
+            self._grown = text
+            self._texts.note([text.track])
+            if text.is_counted:
+                self._expected += VisibleContent(characters=len(more))
 
     def _count(self, track: int, characters: int) -> None:
-        if track in self._counted:
-            self._expected += VisibleContent(characters=characters)
+        self._texts.note([track])
+        self._expected += VisibleContent(characters=characters)
 
 
-class _Parts:
-    """Makes the JSON of a message, in which a part is the object that it was before."""
+class _Drawing:
+    """Draws an item from one version of it to the next, as it is and as it is written if kept."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Part, Json]] = {}
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._sealed_place: Place | None = None
+        self._lasting: Lasting | None = None
+        self._type: type[ItemState] | None = None
 
-    def json_view(self, item: ItemState) -> Json:
-        """Return the JSON of any item, as its own `json_view` does."""
-        if not isinstance(item, AssistantMessage):
-            return item.json_view()
-        parts, known = list(item.parts), self._known
-        pairs = [known.get(id(part)) or (part, part.json_view()) for part in parts]
-        self._known = {id(part): pair for part, pair in zip(parts, pairs, strict=True)}
-        return {**item.json, "content": [json for _, json in pairs]}
+    def draw(self, item: ItemState) -> Element:
+        """Draw the item."""
+        if self._lasting is None or type(item) is not self._type:
+            self._lasting, self._type = lasting(item), type(item)
+        return draw_item(self._lasting.json(item), self._place)
 
-
-class _Sealing:
-    """Draws an item as it is written if it is kept: with nothing in it that claims to run."""
-
-    def __init__(self) -> None:
-        self._place: Place | None = None
-        self._rested: dict[int, tuple[Json, Json]] = {}
-
-    def draw(self, item: ItemState, place: Place, tree: Element) -> Element | None:
+    def draw_sealed(self, item: ItemState, tree: Element) -> Element | None:
         """Draw the item sealed; None if that is the item as it is.
 
         Args:
             item: the item.
-            place: where the elements of its own tree are.
-            tree: its own tree.
+            tree: its own tree, the last that was drawn.
         """
-        rest = item.sealed()
-        if rest is item:
+        assert self._lasting is not None
+        json = self._lasting.sealed(item)
+        if json is None:
             return None
-        if self._place is None:
-            self._place = place.beside()
-        sealed = draw_item(self._same_as_before(item, rest), self._place)
+        if self._sealed_place is None:
+            self._sealed_place = self._place.beside()
+        sealed = draw_item(json, self._sealed_place)
         adopt(tree, sealed)
         return sealed
-
-    def _same_as_before(self, item: ItemState, rest: ItemState) -> Json:
-        """Return the JSON of a sealed item, in which a task is the object that it was before."""
-        json = rest.json_view()
-        if not isinstance(item, Workflow):
-            return json
-        pairs = zip(item.json_view()["workflow"]["tasks"], json["workflow"]["tasks"], strict=True)
-        known = {id(task): self._rested.get(id(task), (task, rested)) for task, rested in pairs}
-        self._rested = known
-        tasks = [known[id(task)][1] for task in item.json_view()["workflow"]["tasks"]]
-        return {**json, "workflow": {**json["workflow"], "tasks": tasks}}

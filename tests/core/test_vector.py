@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,12 +16,23 @@ LENGTHS = st.integers(0, 100) | st.sampled_from([1023, 1024, 1025, 1100])
 values = st.integers()
 
 
+def naive_ends(one: list[int], other: list[int]) -> tuple[int, int]:
+    same = [mine is its for mine, its in zip(one, other, strict=False)]
+    front = [*same, False].index(False)
+    if front == len(same):
+        return front, 0
+    behind = [mine is its for mine, its in zip(one[::-1], other[::-1], strict=False)]
+    return front, min([*behind, False].index(False), len(same) - front)
+
+
 def assert_same(real: Vector[int], model: list[int]) -> None:
     assert list(real) == model
     assert len(real) == len(model)
     assert bool(real) == bool(model)
     assert [real[index] for index in range(0, len(model), 7)] == model[::7]
     assert real.total(int, 0) == sum(model)
+    for index in range(0, len(model) + 1, 100):
+        assert real.total_before(index, int, 0) == sum(model[:index])
     assert real == Vector.of(model)
 
 
@@ -109,6 +122,24 @@ class Vectors(RuleBasedStateMachine):
             model[index] = value
         return self.keep(real.updated(changes), model)
 
+    @rule(
+        target=vectors,
+        source=vectors,
+        place=st.integers(0),
+        count=st.integers(0, 40),
+        more=st.lists(values, max_size=40),
+    )
+    def spliced(self, source: int, place: int, count: int, more: list[int]) -> int:
+        real, model = self.made[source]
+        start = place % (len(model) + 1)
+        stop = min(start + count, len(model))
+        return self.keep(real.spliced(start, stop, more), [*model[:start], *more, *model[stop:]])
+
+    @rule(one=vectors, other=vectors)
+    def same_ends(self, one: int, other: int) -> None:
+        (real, model), (real_other, other_model) = self.made[one], self.made[other]
+        assert real.same_ends(real_other) == naive_ends(model, other_model)
+
     @rule(one=vectors, other=vectors)
     def equals(self, one: int, other: int) -> None:
         same = self.made[one][1] == self.made[other][1]
@@ -170,6 +201,26 @@ def test_a_change_looks_at_few_values() -> None:
     assert len(looked_at) <= 4 * 32
 
 
+def test_two_vectors_are_compared_at_the_cost_of_what_they_do_not_share() -> None:
+    real = Vector.of([object() for _ in range(100_000)])
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    for changed in (real.set(70_000, object()), real.insert(3, object()), real.without(99_999)):
+        calls = 0
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            front, back = real.same_ends(changed)
+        finally:
+            sys.setprofile(before)
+        assert front + back in (99_999, 100_000)
+        assert calls < 2_500
+
+
 @pytest.mark.parametrize("size", [0, 1, 31, 32, 1_000])
 @pytest.mark.parametrize("more", [0, 1, 32, 100])
 def test_values_are_added_behind_all_others(size: int, more: int) -> None:
@@ -184,6 +235,9 @@ def test_the_empty_vector_that_everybody_shares_stays_empty() -> None:
     assert list(EMPTY_VECTOR) == []
     assert EMPTY_VECTOR.total(str, "") == ""
     assert EMPTY_VECTOR.total(int, 7) == 7
+    assert EMPTY_VECTOR.total_before(0, int, 7) == 7
+    assert list(EMPTY_VECTOR.spliced(0, 0, ["a"])) == ["a"]
+    assert list(EMPTY_VECTOR) == []
 
 
 def test_a_vector_has_no_hash_and_equals_nothing_else() -> None:

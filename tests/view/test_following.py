@@ -20,7 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatkit_reducer.events import Json
+from chatkit_reducer.core.codec import encode
+from chatkit_reducer.errors import LogError
+from chatkit_reducer.events import Event, Json
 from chatkit_reducer.journal.files import FileJournal
 from chatkit_reducer.journal.writer import JournalWriter
 from chatkit_reducer.logs import Record, encode_sse, read_records, write
@@ -235,6 +237,32 @@ def test_a_log_that_is_written_anew_in_its_place_is_read_again(tmp_path: Path) -
     assert data_of_page(str(pages.page()))["threads"] == plain(in_one_go(RECORDS))
 
 
+def test_nothing_is_said_of_a_log_without_events_while_it_grows(tmp_path: Path) -> None:
+    log = tmp_path / "log.json"
+    follower = Follower(log, growing())
+    for written in ("[", '[{"type":', '[{"type": "odd"'):
+        log.write_text(written)
+        assert follower.look() is None
+    assert "has no event so far" in (follower.look() or "")
+
+
+@pytest.mark.parametrize("magic", [b"\x1f\x8b", b"\x28\xb5\x2f\xfd"])
+def test_only_the_beginning_of_a_log_can_say_that_it_is_compressed(
+    magic: bytes, tmp_path: Path
+) -> None:
+    log, pages = tmp_path / "log.jsonl", growing()
+    log.write_bytes(b"\n")
+    follower = Follower(log, pages)
+    follower.look()
+    with log.open("ab") as file:
+        file.write(magic + b"\n" + encode(added(message("m", ""))) + b"\n")
+    follower.look()
+    assert pages.events == 1
+    log.write_bytes(magic)
+    with pytest.raises(LogError, match="got a compressed one"):
+        Follower(log, growing()).look()
+
+
 def test_a_log_that_is_read_only_as_a_whole_is_said_once(tmp_path: Path) -> None:
     log, lines = tmp_path / "log.json", WIDGET.read_text(encoding="utf-8").splitlines()
     events = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
@@ -280,6 +308,67 @@ def test_the_folder_of_a_journal_shows_its_threads(tmp_path: Path) -> None:
     for block in data_of_page(str(pages.page()))["threads"]:
         assert [item["id"] for item in block["items"]] == ["m"]
         assert block["findings"] == []
+
+
+def test_a_file_that_is_another_one_now_has_no_thread_of_the_one_before(tmp_path: Path) -> None:
+    log, pages = tmp_path / "a.jsonl", growing()
+    follower = Follower(tmp_path, pages)
+    event = encode(added(message("m", "")))
+    log.write_bytes(b'{"thread_id":"one","event":%s}\n' % event)
+    follower.look()
+    assert pages.threads == ["one"]
+    log.write_bytes(event + b"\n")
+    assert "shortened" in (follower.look() or "")
+    follower.look()
+    assert pages.threads == ["thr_1"]  # as the item says
+
+
+def test_a_long_log_is_known_again_by_its_beginning_alone(tmp_path: Path) -> None:
+    log, pages = tmp_path / "log.jsonl", growing()
+    follower = Follower(log, pages)
+    events: list[Event] = [added(message("m", ""))]
+    events += [text_delta("m", "words " * 100)] * 20
+    write(log, events)
+    assert follower.look() is None
+    with log.open("r+b") as file:
+        file.seek(5_000)
+        file.write(b"#")
+        file.seek(0, 2)
+        file.write(encode(done(message("m", ""))) + b"\n")
+    assert follower.look() is None
+    assert pages.events == len(events) + 1
+
+
+def written_at(file: Path, thread: str, when: float) -> None:
+    event = encode(added(message(f"m_{thread}", "")))
+    with file.open("ab") as log:
+        log.write(b'{"thread_id":"%s","event":%s}\n' % (thread.encode(), event))
+    os.utime(file, (when, when))
+
+
+def test_the_files_of_a_folder_stand_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    pages = growing()
+    follower = Follower(tmp_path, pages)
+    for name, thread, written in (("d", "3", 9), ("c", "1", 5), ("b", "2", 7), ("e", "4", 9)):
+        written_at(tmp_path / f"{name}.jsonl", thread, written)
+    follower.look()
+    assert pages.threads == ["1", "2", "3", "4"]
+    written_at(tmp_path / "c.jsonl", "5", 20)
+    written_at(tmp_path / "a.jsonl", "6", 3)
+    follower.look()
+    assert pages.threads == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_file_that_is_gone_keeps_no_other_from_being_read(tmp_path: Path) -> None:
+    pages = growing()
+    follower = Follower(tmp_path, pages)
+    for written, name in enumerate("ab", 1):
+        written_at(tmp_path / f"{name}.jsonl", name, written)
+    follower.look()
+    (tmp_path / "a.jsonl").unlink()
+    written_at(tmp_path / "b.jsonl", "c", 3)
+    follower.look()
+    assert pages.threads == ["a", "b", "c"]
 
 
 def test_a_folder_may_go_and_come_back_and_have_other_folders(tmp_path: Path) -> None:

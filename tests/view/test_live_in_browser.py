@@ -178,7 +178,7 @@ def test_a_page_says_why_it_does_not_grow_any_more(
     with serving(pages) as address:
         open_live(tab, address)
         if "version" in said:
-            monkeypatch.setattr("chatkit_reducer.view.growing.VERSION", 2)
+            monkeypatch.setattr("chatkit_reducer.view.growing.VERSION", 0)
         act(pages)
         until(tab, f"document.getElementById('live').textContent === {said!r}")
         assert tab.complaints == []

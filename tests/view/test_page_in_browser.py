@@ -23,7 +23,15 @@ from chatkit_reducer.core.visible import id_text
 from chatkit_reducer.events import Event, Json, Unreadable
 from chatkit_reducer.logs import read, write
 from chatkit_reducer.policies import PRESETS
-from chatkit_reducer.testing.examples import added, done, item, message, text_delta
+from chatkit_reducer.testing.examples import (
+    added,
+    annotation_added,
+    citation,
+    done,
+    item,
+    message,
+    text_delta,
+)
 from chatkit_reducer.view import view
 from chatkit_reducer.view.page import Page
 from tests.support import cli
@@ -409,6 +417,22 @@ def test_a_browser_that_cannot_unpack_the_script_shows_the_end_of_the_stream(
     assert tab.evaluate("document.getElementById('app').hidden")
 
 
+def test_the_packed_script_is_gone_once_it_runs(shared: Tab, widget: str) -> None:
+    shared.open(widget)
+    assert shared.evaluate("document.getElementById('packed') === null")
+
+
+def test_each_of_many_citations_is_marked_in_its_text(tab: Tab, tmp_path: Path) -> None:
+    events: list[Event] = [added(message("m", "word " * 70))]
+    events += [annotation_added("m", citation(str(i), at=5 * i), i) for i in range(70)]
+    view(events, at=71).save(tmp_path / "page.html")
+    tab.open((tmp_path / "page.html").as_uri())
+    marks = tab.evaluate(
+        "[...document.querySelectorAll('#seen-chat .cite')].map((e) => e.innerText)"
+    )
+    assert marks == [str(i + 1) for i in range(70)]
+
+
 class _Strict(BaseHTTPRequestHandler):
     """Serves a page as Jenkins does by default."""
 
@@ -461,6 +485,7 @@ STATES = {
     "light": ((1440, 900), LIGHT, ""),
     "dark": ((1440, 900), DARK, ""),
     "embedded": ((730, 480), LIGHT, "&embed=1"),
+    "embedded, narrow": ((390, 600), LIGHT, "&embed=1"),
     "narrow": ((390, 844), LIGHT, ""),
     "narrow, dark": ((390, 844), DARK, ""),
 }
@@ -492,6 +517,35 @@ def test_axe_finds_nothing_in_a_narrow_window_on_any_tab(browser: Browser, widge
         for name in ("a", "b", "side"):
             tab.evaluate(f"document.querySelector('[data-view={name}]').click()")
             assert axe_violations(tab) == [], name
+
+
+SHOWN = "[...document.querySelectorAll('.column')].filter((e) => e.checkVisibility())"
+OUTSIDE = """
+[...document.querySelectorAll('#app :is(button, .what, .column, .sum, .said)')]
+  .filter((each) => each.checkVisibility())
+  .map((each) => [each.id || each.className, each.getBoundingClientRect()])
+  .filter(([, { left, right }]) => left < 0 || right > innerWidth)
+  .map(([name]) => name)
+"""
+
+
+@pytest.mark.parametrize(("width", "at_once"), [(390, 1), (560, 1), (561, 3), (640, 3)])
+def test_all_columns_can_be_reached_in_a_frame_however_narrow(
+    width: int, at_once: int, browser: Browser, widget: str
+) -> None:
+    with browser.tab(width=width, height=600) as tab:
+        tab.open(f"{widget}#at={WORST}&embed=1")
+        assert tab.evaluate(f"{SHOWN}.length") == at_once
+        assert tab.evaluate(OUTSIDE) == []
+        if at_once == 1:
+            tab.evaluate("document.querySelector('[data-view=seen]').focus()")
+            shown = []
+            for _ in range(4):
+                shown += tab.evaluate(f"{SHOWN}.map((each) => each.id)")
+                assert tab.evaluate(OUTSIDE) == []
+                assert tab.evaluate("document.documentElement.scrollWidth") <= width
+                tab.press("ArrowRight")
+            assert shown == ["col-seen", "col-a", "col-b", "col-seen"]
 
 
 def test_axe_finds_nothing_in_the_static_page(tab: Tab, widget: str) -> None:
@@ -687,6 +741,23 @@ def test_a_page_can_be_larger_than_its_window_of_items(tab: Tab, tmp_path: Path)
     assert tab.evaluate(count) == 60
     tab.evaluate("document.querySelector('#seen-chat > .more').click()")
     assert tab.evaluate(count) == 100
+
+
+def test_one_item_more_moves_none_of_the_others(tab: Tab, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    Page(_many_items()).save(file)
+    tab.open(f"{file.as_uri()}#at=80")
+    observed = """
+        (async () => {
+          const seen = [], note = (records) => seen.push(...records);
+          const observer = new MutationObserver(note);
+          observer.observe(document.getElementById("seen-chat"), { childList: true });
+          chatkitView.show(81);
+          note(observer.takeRecords());
+          return seen.flatMap((each) => [...each.addedNodes, ...each.removedNodes]).length;
+        })()
+    """
+    assert tab.evaluate(observed) == 2  # the new one, and the oldest of those that were shown
 
 
 def _many_items() -> Json:

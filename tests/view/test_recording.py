@@ -218,6 +218,36 @@ def test_citations_of_later_parts_are_counted_on() -> None:
     assert [node[2][2] for node in tree[2:4]] == [[[1, 1], [1, 2]], [[1, 3]]]
 
 
+def test_a_citation_that_moves_in_its_text_is_marked_at_its_new_place() -> None:
+    ends = [part_done("m", part("a text", citation("x", at=at))) for at in (1, 3)]
+    block = block_of([added(message("m", "a text")), *ends])
+    trees = [Reader(block).tree(version[2], 3) for version in block["items"][0]["v"]]
+    assert [tree[2][2][2:] for tree in trees] == [[], [[[1, 1]]], [[[3, 1]]]]
+
+
+def test_an_event_that_begins_a_track_has_no_copy_of_its_text() -> None:
+    def thought(text: str) -> e.Json:
+        return {"type": "thought", "content": text, "status_indicator": "loading"}
+
+    begun = [added(workflow("w")), task_added("w", thought("word " * 9), 0)]
+    block = block_of([*begun, task_updated("w", thought("word " * 10), 0)])
+    assert block["raws"][-1]["update"]["task"]["content"] == {"=": 0}
+
+
+def test_a_component_that_is_drawn_as_before_makes_no_version_and_no_track() -> None:
+    def text(key: str) -> e.Json:
+        return {"type": "Text", "id": "t", "value": "a text", "key": key}
+
+    block = block_of([added(widget("w", text("1"))), component_updated("w", "t", text("2"))])
+    assert len(block["items"][0]["v"]) == 1
+    assert block["tracks"] == []
+
+
+def test_a_text_of_an_item_that_is_stored_is_on_no_track() -> None:
+    block = block_of([done(message("m", "")), done(message("k", "Hi")), done(message("k", "Hi!"))])
+    assert block["tracks"] == []
+
+
 def test_a_text_below_all_levels_that_are_drawn_counts() -> None:
     deep: e.Json = {"type": "Text", "id": "t", "value": "a"}
     for _ in range(60):

@@ -67,11 +67,10 @@ class Column {
     this.arrange(nodes);
   }
 
+  // One button for any number of items: another one in its place would move all that stand below it.
   above(count) {
-    if (this.aboveCount !== count) {
-      this.aboveCount = count;
-      this.aboveNode = moreButton(`${plural(count, "item")} above`, () => (page.hasAllItems = true));
-    }
+    this.aboveNode ??= moreButton("", () => (page.hasAllItems = true));
+    setText(this.aboveNode, `\u22ef ${plural(count, "item")} above`);
     return this.aboveNode;
   }
 

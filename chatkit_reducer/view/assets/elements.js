@@ -112,10 +112,15 @@ class Builder {
   }
 
   markdown(tree, growing) {
-    const source = tree[1], cites = tree[2] || [], node = h("div.md");
+    const source = tree[1], cites = this.citesIn(tree[2] || []), node = h("div.md");
     if (typeof source === "string") showMarkdown(node, source, cites, -1);
     else this.leaf(node, { track: source.t, isMarkdown: true, cites }, growing);
     return node;
+  }
+
+  // The places of citations, with those of fragments in place of references to these.
+  citesIn(cites) {
+    return cites.flatMap((each) => (Array.isArray(each) ? [each] : this.citesIn(this.resolved(each).slice(2))));
   }
 
   leaf(node, leaf, growing) {

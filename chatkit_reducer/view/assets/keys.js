@@ -43,7 +43,7 @@ const pressed = (event) => {
 // In a group of tabs or of radio buttons the arrows go from one to the next.
 const moveByArrows = (group) => {
   group.addEventListener("keydown", (event) => {
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], all = [...group.children];
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], all = [...group.children].filter((each) => each.checkVisibility());
     const here = all.indexOf(document.activeElement);
     if (!by || here < 0) return;
     event.preventDefault();

@@ -88,8 +88,11 @@ class Track {
   }
 }
 
+// The numbers in runs: the first and the count of each.
+const numbersIn = (runs) => runs.flatMap(([first, count]) => Array.from({ length: count }, (_, i) => first + i));
+
 const asVersion = ([from, phase, tree, sealed, base, content, number, seen, counted, order]) => ({
-  from, phase, tree, sealed, base, content, case: number, seen, counted: counted || [], order,
+  from, phase, tree, sealed, base, content, case: number, seen, counted: numbersIn(counted || []), order,
 });
 
 const asItem = (item) => {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatkit_reducer.view.drawing.fields import objects, string, whole_number
+from chatkit_reducer.core.vector import Vector
+from chatkit_reducer.view.drawing.content import Cited, Content
+from chatkit_reducer.view.drawing.fields import objects, string
 from chatkit_reducer.view.drawing.links import citation
 from chatkit_reducer.view.drawing.place import Place
 from chatkit_reducer.view.drawing.tree import (
@@ -12,6 +14,7 @@ from chatkit_reducer.view.drawing.tree import (
     Element,
     Growing,
     Markdown,
+    around,
     element,
     shown,
     text,
@@ -52,30 +55,24 @@ def _attachment(attachment: Any) -> Element:
 
 def assistant_message(item: Any, place: Place) -> list[Child]:
     """Draw a message of the assistant: its parts, and a list of what they cite."""
-    parts: list[Child] = []
-    citations: list[Any] = []
-    for index, part in enumerate(objects(item, "content")):
-        parts.append(place.at(("part", index)).draw(_part, part, len(citations) + 1))
-        citations += _citations(part)
-    lines = place.draw_all("citations", citation, citations)
-    return [*parts, element("ol.sources", *lines)] if lines else parts
+    content = item.get("content")
+    if not isinstance(content, Content):
+        content = Content.of(objects(item, "content"))
+    parts = place.draw_all("parts", _part, content.parts)
+    if not content.citations:
+        return around((), parts)
+    return around((), parts, [place.at("sources").draw(_sources, content.citations)])
 
 
-def _citations(part: Any) -> list[Any]:
-    has_text = isinstance(part.get("text"), str)
-    return objects(part, "annotations") if has_text else []
+def _sources(citations: Vector[Any], place: Place) -> Element:
+    return element("ol.sources", *place.draw_all("lines", citation, citations))
 
 
-def _part(part: Any, _: Place, first: int) -> Element:
-    """Draw a part, whose citations have the numbers from `first` on."""
-    if not isinstance(part.get("text"), str):
-        return element("pre.json", shown(part))
-    marks = [
-        [index, number]
-        for number, one in enumerate(_citations(part), first)
-        if (index := whole_number(one.get("index"))) is not None and index >= 0
-    ]
-    return element("div.part", Markdown(Growing(part["text"], is_counted=True), marks))
+def _part(cited: Cited, _: Place) -> Element:
+    if cited.part.text is None:
+        return element("pre.json", shown(cited.part.json_view()))
+    source = Growing(str(cited.part.text), is_counted=True)
+    return element("div.part", Markdown(source, cited.marks))
 
 
 def hidden(item: Any, _: Place) -> list[Child]:

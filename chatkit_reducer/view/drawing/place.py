@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from chatkit_reducer.view.drawing.ends import Values
 from chatkit_reducer.view.drawing.listing import Listing
 from chatkit_reducer.view.drawing.tree import Element
 
@@ -89,9 +90,7 @@ class Place:
         is_same = value is self._value and how is self._drawn and more == self._more
         return self._element if is_same else None
 
-    def draw_all(
-        self, key: object, how: Callable[..., Element], values: Sequence[Any]
-    ) -> list[Element]:
+    def draw_all(self, key: object, how: Callable[..., Element], values: Values) -> list[Element]:
         """Draw the values of the list that is inside of this place, in fragments.
 
         Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatkit_reducer.core.vector import Vector
 from chatkit_reducer.view.drawing.fields import mapping, number, objects, string, strings
 from chatkit_reducer.view.drawing.links import source
 from chatkit_reducer.view.drawing.place import Place
@@ -33,7 +34,7 @@ def workflow(item: Any, place: Place) -> list[Child]:
     """Draw a workflow: a line that sums it up, and its tasks."""
     flow = mapping(item, "workflow")
     tasks = flow.get("tasks")
-    lines = place.draw_all("tasks", _task, tasks if isinstance(tasks, list) else [])
+    lines = place.draw_all("tasks", _task, tasks if isinstance(tasks, (list, Vector)) else [])
     return [
         element("div.wf-head", element("span.wf-i"), _headline(flow)),
         element("ul.tasks", *lines),

@@ -7,9 +7,11 @@ Nothing of a log is ever markup: a text is a text until a browser, or `markup.ht
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from chatkit_reducer.core.halves import mended
+from chatkit_reducer.core.vector import EMPTY_VECTOR, Vector
 
 __all__ = [
     "FRAGMENT",
@@ -17,6 +19,7 @@ __all__ = [
     "Element",
     "Growing",
     "Markdown",
+    "around",
     "element",
     "plain",
     "shown",
@@ -50,15 +53,15 @@ class Markdown:
 
     __slots__ = ("citations", "source")
 
-    def __init__(self, source: str | Growing, citations: list[list[int]] | None = None) -> None:
+    def __init__(self, source: str | Growing, citations: Vector[list[int]] = EMPTY_VECTOR) -> None:
         self.source: str | Growing = source
-        self.citations: list[list[int]] = citations or []
+        self.citations: Vector[list[int]] = citations
 
 
 class Element:
     """One element: its tag with classes, its attributes, its children."""
 
-    __slots__ = ("attributes", "children", "counts", "form", "grows", "tag")
+    __slots__ = ("attributes", "children", "counted", "counts", "form", "grows", "like", "tag")
 
     def __init__(self, tag: str, attributes: dict[str, Any], children: list[Child]) -> None:
         self.tag: str = tag
@@ -70,6 +73,14 @@ class Element:
         """Whether there is one in it whose characters are counted."""
         self.form: Any = None
         """Its form in the data of a page, once it has one."""
+        self.counted: list[list[int]] | None = None
+        """The runs of tracks in it whose characters are counted, once they were asked for."""
+        self.like: Any = None
+        """The form of the element whose tracks it has, if it took them over."""
+
+    def renew(self) -> None:
+        """Forget what was said of it when its texts had other tracks."""
+        self.form = self.counted = None
 
 
 Child: TypeAlias = "Element | Growing | Markdown | str"
@@ -98,6 +109,26 @@ def element(tag: str, *children: Child | None, **attributes: Any) -> Element:
     """
     given = {name.replace("_", "-"): value for name, value in attributes.items() if value}
     return Element(tag, given, [child for child in children if child is not None])
+
+
+def around(
+    before: Sequence[Child | None], fragments: list[Element], after: Sequence[Child | None] = ()
+) -> list[Child]:
+    """Return what stands around a list, and its elements: each in a fragment if they are many.
+
+    Args:
+        before: what stands before it; what is None is left out.
+        fragments: those of the list.
+        after: what stands behind it.
+    """
+    first, last = ([one for one in some if one is not None] for some in (before, after))
+    if len(fragments) > 1:
+        heads, tails = (
+            [Element(FRAGMENT, {}, some)] if some else list[Element]() for some in (first, last)
+        )
+        return [*heads, *fragments, *tails]
+    inside = fragments[0].children if fragments else []
+    return [*first, *inside, *last]
 
 
 def text(value: object) -> str:
@@ -134,7 +165,7 @@ def plain(child: Child) -> Any:
     if type(child) is Growing:
         return child.text
     if type(child) is Markdown:
-        marks = [child.citations] if child.citations else []
+        marks = [[*child.citations]] if child.citations else []
         return ["md", plain(child.source), *marks]
     assert type(child) is Element
     out = [child.tag, child.attributes or 0]

@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chatkit_reducer.core.vector import Vector
 from chatkit_reducer.view.drawing.charts import chart
 from chatkit_reducer.view.drawing.controls import CONTROLS, action
+from chatkit_reducer.view.drawing.ends import Values
 from chatkit_reducer.view.drawing.fields import mapping, string, whole_number
 from chatkit_reducer.view.drawing.icons import icon
 from chatkit_reducer.view.drawing.links import picture
 from chatkit_reducer.view.drawing.place import Place
 from chatkit_reducer.view.drawing.styles import Style, box, color, length, typography
 from chatkit_reducer.view.drawing.tree import (
+    FRAGMENT,
     Child,
     Element,
     Growing,
     Markdown,
+    around,
     element,
     shown,
     text,
@@ -45,18 +49,24 @@ def _component(value: Any, place: Place) -> Element:
     return drawn(value, place)
 
 
-def _inside(component: Any, place: Place) -> list[Element]:
-    """Draw the children of a component: a list of them, or one."""
+def _children(component: Any) -> Values | None:
+    """Return the children of a component: a list of them, or one; None if it has no place."""
     children = component.get("children")
+    if isinstance(children, Vector):
+        return children
     if isinstance(children, dict):
-        children = [children]
-    if not isinstance(children, list):
+        return [children]
+    return [one for one in children if one is not None] if isinstance(children, list) else None
+
+
+def _inside(component: Any, place: Place) -> list[Element]:
+    """Draw the children of a component, in fragments."""
+    children = _children(component)
+    if children is None:
         return []
     if place.depth >= DEEPEST:
-        return [element("span.w-odd", "\u2026 nested more deeply")]
-    return [
-        place.at(i).draw(_component, child) for i, child in enumerate(children) if child is not None
-    ]
+        return [Element(FRAGMENT, {}, [element("span.w-odd", "\u2026 nested more deeply")])]
+    return place.draw_all("children", _component, children)
 
 
 def _theme(component: Any) -> str:
@@ -78,8 +88,11 @@ def _card(component: Any, place: Place) -> Element:
     tag = f"div.w-card{form}{_theme(component)}"
     inside = _inside(component, place)
     if component.get("collapsed") is True:
-        inside = [element("div.w-collapsed", *inside, title="shown collapsed, until it is opened")]
-    return element(tag, _status(component, place), *inside, _foot(component), css=style)
+        title = "shown collapsed, until it is opened"
+        inside = [
+            Element(FRAGMENT, {}, [element("div.w-collapsed", *around((), inside), title=title)])
+        ]
+    return element(tag, *around([_status(component, place)], inside, [_foot(component)]), css=style)
 
 
 def _status(component: Any, place: Place) -> Element | None:
@@ -111,23 +124,35 @@ def _foot(component: Any) -> Element | None:
 
 def _basic(component: Any, place: Place) -> Element:
     return element(
-        f"div.w-basic{_theme(component)}", *_inside(component, place), css=box(component)
+        f"div.w-basic{_theme(component)}",
+        *around((), _inside(component, place)),
+        css=box(component),
     )
 
 
 def _list_view(component: Any, place: Place) -> Element:
-    children, limit = _inside(component, place), whole_number(component.get("limit"))
-    more: Element | None = None
-    if limit is not None and 0 < limit < len(children):
-        more = element("div.w-more", *children[limit:], title="shown when all are asked for")
-        children = children[:limit]
-    tag = f"div.w-listview{_theme(component)}"
-    return element(tag, _status(component, place), *children, more, css=box(component))
+    inside, more = _limited(component, place)
+    around_them = around([_status(component, place)], inside, [more])
+    return element(f"div.w-listview{_theme(component)}", *around_them, css=box(component))
+
+
+def _limited(component: Any, place: Place) -> tuple[list[Element], Element | None]:
+    """Draw the children of a list, and apart from them those beyond its limit."""
+    children, limit = _children(component), whole_number(component.get("limit")) or 0
+    if not children or not 0 < limit < len(children) or place.depth >= DEEPEST:
+        return _inside(component, place), None
+    every, title = list(children), "shown when all are asked for"
+    rest = place.draw_all("rest", _component, every[limit:])
+    more = element("div.w-more", *around((), rest), title=title)
+    return place.draw_all("first", _component, every[:limit]), more
 
 
 def _list_item(component: Any, place: Place) -> Element:
     return element(
-        "div.w-item", *_inside(component, place), css=box(component), title=action(component)
+        "div.w-item",
+        *around((), _inside(component, place)),
+        css=box(component),
+        title=action(component),
     )
 
 
@@ -136,14 +161,14 @@ def _box(component: Any, place: Place) -> Element:
     form = ".w-form" if component["type"] == "Form" else ""
     return element(
         f"div.w-{'row' if is_row else 'col'}{form}",
-        *_inside(component, place),
+        *around((), _inside(component, place)),
         css=box(component),
         title=action(component),
     )
 
 
 def _transition(component: Any, place: Place) -> Element:
-    return element("div.w-trans", *_inside(component, place))
+    return element("div.w-trans", *around((), _inside(component, place)))
 
 
 def _divider(component: Any, _: Place) -> Element:
@@ -259,12 +284,11 @@ def _image(component: Any, place: Place) -> Element:
 def _unknown(component: Any, place: Place) -> Element:
     known = ("type", "id", "key", "children")
     rest = {name: value for name, value in component.items() if name not in known}
-    return element(
-        "div.w-unknown",
+    head = [
         element("span.tag", string(component, "type") or "no type"),
         element("code", shown(rest, most=300)) if rest else None,
-        *_inside(component, place),
-    )
+    ]
+    return element("div.w-unknown", *around(head, _inside(component, place)))
 
 
 _COMPONENTS: dict[str, Callable[[Any, Place], Element]] = {
