@@ -344,6 +344,11 @@ class Policy:
 
         Rows of this policy that no case can reach any more are left out: that is what overriding
         means. A row among the new ones that can never match is still an error.
+
+        Args:
+            rows: the new rows.
+            name: its name; that of this policy, with ", changed", if left out.
+            about: a sentence about it; one that names this policy if left out.
         """
         dead = set(_index_of((*rows, *self.rows)).dead)
         kept = [row for i, row in enumerate(self.rows, len(rows)) if i not in dead]
@@ -351,7 +356,7 @@ class Policy:
             self,
             name=name or f"{self.name}, changed",
             rows=(*rows, *kept),
-            about=about or self.about,
+            about=about or (f"As {self.name}, but for its first rows." if rows else self.about),
         )
 
 

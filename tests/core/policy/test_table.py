@@ -229,7 +229,8 @@ def test_rows_above_those_of_a_policy() -> None:
     changed = policies.KEEP.with_rows(form)
     assert changed.rows == (form, *policies.KEEP.rows)
     assert changed.marker == policies.KEEP.marker
-    assert changed.about == policies.KEEP.about
+    assert changed.about == "As keep, but for its first rows."
+    assert policies.KEEP.with_rows().about == policies.KEEP.about
     assert changed.name == "keep, changed"
     assert policies.KEEP.with_rows(form, name="mine", about="a").name == "mine"
     assert policies.KEEP.with_rows(form, name="mine", about="a").about == "a"
