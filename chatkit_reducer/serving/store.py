@@ -139,8 +139,10 @@ class StoredThread:
 
 
 def lasts(event: Event) -> bool:
-    """Return whether an event changes the store."""
-    return isinstance(event, ThreadItemDone | ThreadItemReplaced | ThreadItemRemoved)
+    """Return whether an event changes the store. An item without an id is none, as for `reduce`."""
+    if isinstance(event, ThreadItemDone | ThreadItemReplaced):
+        return isinstance(event.item.get("id"), str)
+    return isinstance(event, ThreadItemRemoved)
 
 
 async def _call(function: Callable[..., object], *arguments: object) -> object:

@@ -38,6 +38,7 @@ from chatkit_reducer.serving.store import (
     check_function,
     check_thread_id,
     items_to_save,
+    lasts,
 )
 from chatkit_reducer.serving.visibility import Visibility
 from chatkit_reducer.supervise import MarkerFields, as_event
@@ -273,7 +274,8 @@ class _Stream:
             self._find(event)
             self._state = reduce(self._state, event)
             self._unsent = shown = self._visibility.of(event)
-            self._store.write(event)
+            if lasts(event):
+                self._store.write(event)
             self._unsent = None
             if shown is not None:
                 self._is_sending = True

@@ -395,3 +395,15 @@ def test_an_item_that_becomes_hidden_as_its_stream_is_stopped_is_removed(loop: s
     run_on(loop, body)
     assert exchange.store["m"]["type"] == "hidden_context_item"
     exchange.check()
+
+
+def test_an_item_without_an_id_is_passed_on_and_not_stored(loop: str) -> None:
+    nameless = done({"type": "assistant_message", "content": []})
+    exchange = Exchange([nameless, done(message("m"))])
+
+    async def body() -> None:
+        await exchange.consume(exchange.responses(policies.KEEP))
+
+    run_on(loop, body)
+    assert exchange.seen == [nameless, done(message("m"))]
+    assert list(exchange.store) == ["m"]

@@ -231,3 +231,11 @@ def test_writes_that_cannot_be_made_are_not_tried_again() -> None:
     assert len(exchange.settlements) == 1
     (failure,) = exchange.failures
     assert [write.item["id"] for write in failure.unwritten] == ["m"]
+
+
+def test_an_item_without_an_id_is_passed_on_and_not_stored() -> None:
+    nameless = done({"type": "assistant_message", "content": []})
+    exchange = Exchange([nameless, done(message("m"))])
+    exchange.consume(policies.KEEP)
+    assert exchange.seen == [nameless, done(message("m"))]
+    assert list(exchange.store) == ["m"]
