@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import zip_longest
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from chatkit_reducer.analysis.comparison import common_prefix
 from chatkit_reducer.core.codec import to_json
@@ -42,6 +42,23 @@ class Labelled(StrEnum):
     def label(self) -> str:
         """The identifier in words: `task cancel` for `task_cancel`."""
         return self.value.replace("_", " ")
+
+
+_L = TypeVar("_L", bound=Labelled)
+
+
+def members_of(kinds: type[_L], named: Iterable[_L | str] | str, noun: str) -> list[_L]:
+    """Look up members by their identifiers or labels, or the one.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    names = [named] if isinstance(named, str) else list(named)
+    known = {name: kind for kind in kinds for name in (kind.value, kind.label)}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"there is no {noun} {name!r}: the {noun}s are {', '.join(kinds)}")
+    return [known[name] for name in names]
 
 
 def counted(number: int, noun: str) -> str:

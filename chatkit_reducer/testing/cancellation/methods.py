@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chatkit_reducer.testing._text import Labelled
+from chatkit_reducer.testing._text import Labelled, members_of
 
 __all__ = ["ASYNCIO_ONLY", "AT_A_FRAME", "AT_A_POINT", "Way", "ways_of"]
 
@@ -49,8 +49,4 @@ def ways_of(named: Iterable[Way | str] | str) -> list[Way]:
     given = [named] if isinstance(named, str) else list(named)
     if not given:
         raise ValueError(f"ways={named!r} names none, and nothing would be tried: leave it out")
-    known = {name: way for way in Way for name in (way.value, way.value.replace("_", " "))}
-    for name in given:
-        if name not in known:
-            raise ValueError(f"there is no way {name!r}: the ways are {', '.join(Way)}")
-    return [known[name] for name in given]
+    return members_of(Way, given, "way")

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import attrs
 
-from chatkit_reducer.testing._text import Labelled
+from chatkit_reducer.testing._text import Labelled, members_of
 
 
 class Flaw(Labelled):
@@ -45,11 +45,7 @@ def flaws_of(named: Iterable[Flaw | str] | str) -> set[Flaw]:
     Raises:
         ValueError: a flaw is unknown.
     """
-    names = [named] if isinstance(named, str) else list(named)
-    for name in names:
-        if name not in list(Flaw):
-            raise ValueError(f"there is no flaw {name!r}: the flaws are {', '.join(Flaw)}")
-    return {Flaw(name) for name in names}
+    return set(members_of(Flaw, named, "flaw"))
 
 
 ADVICE: Mapping[Flaw, str] = MappingProxyType(

@@ -100,6 +100,14 @@ def test_a_server_may_be_made_by_a_function_of_a_store() -> None:
     assert said.startswith("make was stopped at")
 
 
+def test_findings_that_cannot_be_helped_are_left_out() -> None:
+    response = [x.added(x.message("m", "Hello")), x.done(x.message("m", "Hello"))]
+    options: Any = {"response": response, "ways": "aclose"}
+    said = failure(check_server, ChatKitServer, **options, ignore=["marker missing"])
+    assert said.splitlines()[-1].split() == ["aclose", "4", "1", "0", "0", "0", "0"]
+    check_server(ChatKitServer, **options, ignore=["marker_missing", FindingKind.LOST])
+
+
 def test_errors_that_were_asked_for_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     check_server(Keeping, ways=["producer_exception"])
     assert caplog.records == []
@@ -254,6 +262,7 @@ def test_an_answer_without_items_is_refused(server: Any, advised: str) -> None:
     [
         ({"ways": []}, r"ways=\[\] names none, and nothing would be tried"),
         ({"ways": "by magic"}, "there is no way 'by magic': the ways are not_stopped, task_cancel"),
+        ({"ignore": "bugs"}, "there is no finding 'bugs': the findings are lost, marker_missing, "),
         ({"timeout": 0}, "timeout=0 leaves no time to try anything"),
         ({"timeout": float("nan")}, "timeout=nan leaves no time"),
         ({"response": []}, "the response has no events, and there is nothing to stop"),
