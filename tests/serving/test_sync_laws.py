@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -16,6 +17,7 @@ from chatkit_reducer.core.policy.table import Policy
 from chatkit_reducer.errors import CommitError, WriteErrors
 from chatkit_reducer.events import ErrorEvent, Event
 from chatkit_reducer.serving import stream_sync
+from chatkit_reducer.supervise import MarkerFields
 from chatkit_reducer.testing.examples import added, done, message, removed, text_delta
 from tests.serving.test_responses_laws import POLICIES, scripts, without_waits
 
@@ -177,6 +179,36 @@ def test_a_commit_that_fails_each_time_is_reported_and_nothing_more_is_sent() ->
     (failure,) = exchange.failures
     assert [write.item["id"] for write in failure.unwritten] == ["m"]
     assert len(exchange.settlements) == 4
+
+
+def test_the_pauses_between_the_attempts_of_a_commit_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    exchange = Exchange(BEGUN, {n: ConnectionError("gone") for n in range(9)})
+    exchange.consume(policies.KEEP)
+    assert pauses == [0.1, 0.2, 0.4]
+
+
+def test_the_model_is_told_that_its_answer_was_cut_off() -> None:
+    exchange = Exchange(BEGUN)
+    fields = MarkerFields(new_id=lambda: "note", now=lambda: "2026-01-01T00:00:00")
+    with closing(exchange.stream(marker=fields)) as events:
+        next(events)
+    note = exchange.store["note"]
+    assert note["type"] == "sdk_hidden_context"
+    assert (note["thread_id"], note["created_at"]) == ("t", "2026-01-01T00:00:00")
+
+
+def test_what_others_have_deleted_meanwhile_stays_deleted() -> None:
+    stored = message("old", "once ")
+    before = ThreadState.from_items([stored])
+    exchange = Exchange([text_delta("old", "more"), text_delta("old", "!")])
+    exchange.store["old"] = stored
+    options: Any = {"state": before, "load": lambda _, item_id: exchange.store.get(item_id)}
+    with closing(exchange.stream(**options)) as events:
+        next(events)
+        del exchange.store["old"]
+    assert "old" not in exchange.store
 
 
 def test_a_stored_item_that_is_updated_is_found() -> None:
