@@ -19,7 +19,7 @@ from chatkit_reducer.events import ErrorEvent, Event
 from chatkit_reducer.serving import stream_sync
 from chatkit_reducer.supervise import MarkerFields
 from chatkit_reducer.testing.examples import added, done, message, removed, text_delta
-from tests.serving.test_responses_laws import POLICIES, scripts, without_waits
+from tests.serving.test_responses_laws import ERROR, POLICIES, hidden, scripts, without_waits
 
 BEGUN = [added(message("m")), text_delta("m", "one "), text_delta("m", "two")]
 BEGUN_ANEW = [added(message("n")), text_delta("n", "one ")]
@@ -187,6 +187,78 @@ def test_the_pauses_between_the_attempts_of_a_commit_grow(monkeypatch: pytest.Mo
     exchange = Exchange(BEGUN, {n: ConnectionError("gone") for n in range(9)})
     exchange.consume(policies.KEEP)
     assert pauses == [0.1, 0.2, 0.4]
+
+
+def test_ctrl_c_in_a_pause_is_raised_behind_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    exchange = Exchange(BEGUN, {0: ConnectionError("gone")})
+    with pytest.raises(KeyboardInterrupt):
+        exchange.consume(policies.KEEP)
+    assert list(exchange.store) == ["m"]
+
+
+def test_ctrl_c_while_the_producer_closes_is_raised_behind_the_commit() -> None:
+    exchange = Exchange(BEGUN)
+
+    class Closing:
+        def __init__(self) -> None:
+            self._events = iter(BEGUN)
+
+        def __iter__(self) -> Iterator[Any]:
+            return self
+
+        def __next__(self) -> Any:
+            return next(self._events)
+
+        def close(self) -> None:
+            raise KeyboardInterrupt
+
+    stream = stream_sync("t", Closing(), exchange.save, exchange.delete, policy=policies.KEEP)
+    next(stream)
+    next(stream)
+    next(stream)
+    with pytest.raises(KeyboardInterrupt):
+        stream.close()
+    assert exchange.store["m"] == message("m", "one two")
+
+
+def test_an_error_of_the_producer_is_a_failure() -> None:
+    exchange = Exchange([*BEGUN, ERROR])
+    exchange.consume(policies.KEEP)
+    assert exchange.settlements[-1].cause is Cause.FAILED
+
+
+def test_an_item_that_becomes_hidden_is_taken_from_the_client_even_if_the_store_fails() -> None:
+    exchange = Exchange([done(message("m")), hidden("m")], {1: ConnectionError("gone")})
+    exchange.consume(policies.KEEP)
+    exchange.check(is_here=True)
+    assert exchange.store["m"]["type"] == "hidden_context_item"
+    assert exchange.seen[-1] == removed("m")
+
+
+def test_a_hook_that_fails_leaves_the_failure_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    exchange = Exchange(BEGUN, {n: ConnectionError("gone") for n in range(9)})
+
+    def on_failure(thread_id: str, failure: CommitError) -> None:
+        raise RuntimeError("the hook")
+
+    stream = stream_sync(
+        "t",
+        exchange.produce(),
+        exchange.save,
+        exchange.delete,
+        policy=policies.KEEP,
+        commit_attempts=1,
+        on_failure=on_failure,
+    )
+    with closing(stream) as events:
+        list(events)
+    hook, failure = caplog.records
+    assert "`on_failure` failed itself" in hook.message
+    assert "m" in failure.message
 
 
 def test_the_model_is_told_that_its_answer_was_cut_off() -> None:
