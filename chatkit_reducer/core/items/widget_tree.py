@@ -112,8 +112,9 @@ class Component(Struct, frozen=True, gc=False):
 
     def with_half(self) -> Component:
         """Return this component with such a half in its JSON; itself if it has none."""
-        if self.text is None or not self.half:
+        if not self.half:
             return self
+        assert self.text is not None
         json = {**self.json, "value": self.text.with_half}
         return Component(json, self.children, None, self.finished)
 
