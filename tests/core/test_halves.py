@@ -33,7 +33,7 @@ from chatkit_reducer.analysis.news import news_of
 from chatkit_reducer.core.codec import from_json, to_json
 from chatkit_reducer.core.fold.folder import Folder
 from chatkit_reducer.core.halves import mended, mended_delta, mended_json, mended_struct
-from chatkit_reducer.core.items.text import Text
+from chatkit_reducer.core.items.text import EMPTY_TEXT, Text
 from chatkit_reducer.core.policy.table import Marker
 from chatkit_reducer.errors import DecodeError, SnapshotError
 from chatkit_reducer.logs import (
@@ -201,6 +201,22 @@ def test_citations_between_the_halves_do_not_part_them() -> None:
     events = [first, x.text_delta("m", HIGH), cited, x.text_delta("m", LOW)]
 
     assert {text_in(state) for state in ways(events)} == {SMILE}
+
+
+def test_a_citation_leaves_what_waits_as_it_is() -> None:
+    waits = fold(message_events(["hi " + HIGH]))
+    cited = x.annotation_added("m", x.citation("A"), 0)
+
+    assert fold([cited], waits) == reduce(waits, cited)
+    assert fold([cited], waits).items["m"].halves() == waits.items["m"].halves()
+
+
+@pytest.mark.parametrize("make", [message_events, widget_events])
+def test_only_what_waits_is_another_item_without_it(make: Callable[[list[str]], Any]) -> None:
+    whole, waits = (fold(make(["hi", *more])).items["m"] for more in ([], [HIGH]))
+
+    assert whole.without_halves() is whole
+    assert waits.without_halves() == whole
 
 
 def test_a_whole_text_ends_what_waits() -> None:
@@ -501,12 +517,51 @@ def test_characters_are_counted_whole() -> None:
     text = text.append(LOW + HIGH + LOW).append("y" + HIGH)
     assert (text.characters, str(text)) == (5, f"x{SMILE}{SMILE}y\ufffd")
     assert text.append(LOW).characters == 5
+    assert text.append("!").characters == 6
+    assert EMPTY_TEXT.append(LOW + "a" + HIGH).characters == 3
 
 
 def test_a_delta_completes_a_character_that_was_shown_as_a_half() -> None:
     before, after = (fold(message_events(["hi", HIGH, *more])) for more in ([], [LOW, "!"]))
     assert list(diff(before, after)) == [x.text_delta("m", LOW + "!")]
     assert fold(diff(before, after), before) == after
+
+
+def test_a_whole_text_completes_a_character_that_was_shown_as_a_half() -> None:
+    before = fold(message_events(["hi", HIGH]))
+    after = fold([x.added(x.message("m", "hi" + SMILE))])
+
+    assert diff(before, after) == [x.text_delta("m", LOW)]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "delta"),
+    [([HIGH, LOW, "!"], SMILE + "!"), ([HIGH, "!"], "\ufffd!"), ([" ", HIGH], " " + HIGH)],
+)
+def test_a_difference_is_said_in_whole_characters(pieces: list[str], delta: str) -> None:
+    before, after = (fold(message_events(["hi", *more])) for more in ([], pieces))
+
+    assert diff(before, after) == [x.text_delta("m", delta)]
+
+
+def test_what_has_ended_with_a_half_does_not_stream_for_a_late_joiner() -> None:
+    text = {"type": "Text", "id": "t", "value": "a", "streaming": True}
+    state = fold([x.added(x.widget("w", text)), x.value_delta("w", "t", HIGH, done=True)])
+
+    assert fold(diff(ThreadState(), state)).items == state.items
+    assert state.items["w"].to_json()["widget"]["streaming"] is False
+
+
+def test_a_half_comes_along_where_only_the_root_can_say_a_change() -> None:
+    def twins(value: str) -> e.Event:
+        texts = [{"type": "Text", "id": "t", "value": one} for one in ("a", value)]
+        return x.added(x.widget("w", {"type": "Card", "children": texts}))
+
+    before, after = fold([twins("b")]), fold([twins("c"), x.value_delta("w", "t", HIGH)])
+
+    root: Any = diff(before, after)[0]
+    assert type(root.update) is e.WidgetRootUpdated
+    assert fold(diff(before, after), before).items == after.items
 
 
 def test_a_whole_root_leaves_no_half_behind() -> None:
@@ -546,6 +601,7 @@ def grown(*pieces: str) -> ThreadState:
         (["hi"], ["hi", HIGH], False),
         (["hi there"], ["hi", HIGH], False),
         (["hi", "\U0001f900"], ["hi", HIGH], False),
+        (["hi", "\ud83e"], ["hi", HIGH], False),
         (["ha", SMILE], ["hi", HIGH], False),
         (["hi", SMILE], ["hi", HIGH, " there"], False),
     ],
@@ -586,3 +642,15 @@ def test_the_news_of_a_text_that_streams_again(item_id: str, units: list[list[in
             state = reduce(state, event)
             news.update(state.items[item_id], event.update)
             assert news.is_none == state.items[item_id].sealed().adds_nothing_to(stored)
+
+
+@pytest.mark.parametrize("end", [LOW, " ", "\ufffd"])
+@pytest.mark.parametrize("stored", [f"{SMILE} there", "\ufffd there", " there"])
+def test_the_news_of_a_text_that_begins_with_a_half(stored: str, end: str) -> None:
+    base = fold([x.added(x.message("m", stored))]).items["m"]
+    state = fold([x.added(x.message("m"))])
+    news = news_of(state.items["m"], base)
+    for event in [x.text_delta("m", HIGH), x.text_delta("m", end)]:
+        state = reduce(state, event)
+        news.update(state.items["m"], event.update)
+        assert news.is_none == state.items["m"].sealed().adds_nothing_to(base)
