@@ -10,7 +10,8 @@ from hypothesis import given
 from chatkit_reducer import Policy, Row, ThreadState, Write, fold, policies, settle
 from chatkit_reducer.core.described import described
 from chatkit_reducer.core.items import ITEM_TYPES, parse_item
-from chatkit_reducer.events import Event
+from chatkit_reducer.core.items.message_parts import Part
+from chatkit_reducer.events import Event, Json
 from chatkit_reducer.testing import strategies as chatkit
 from chatkit_reducer.testing.examples import (
     added,
@@ -64,11 +65,36 @@ def test_items(item_id: str, expected: str) -> None:
     assert repr(STATE.items[item_id]) == expected
 
 
-def test_a_part() -> None:
-    state = fold([done({**message("m"), "content": [part("far", citation("near"))]})])
-    (only,) = state.items["m"].parts  # type: ignore[attr-defined]  # an assistant message
+@pytest.mark.parametrize(
+    ("json", "expected"),
+    [
+        (message("x"), "AssistantMessage(id='x', characters=0)"),
+        (
+            item("x", "assistant_message", content=[{"type": "new"}, part("ab"), part("c")]),
+            "AssistantMessage(id='x', characters=3, text='ab')",
+        ),
+        (image("x", "u"), "GeneratedImage(id='x', image='img_1')"),
+        (
+            item("x", "poll", a=1, b=2, c=3, d=4),
+            "OpaqueItem(id='x', type='poll', a=1, b=2, c=3)",
+        ),
+    ],
+)
+def test_an_item_says_what_it_has(json: Json, expected: str) -> None:
+    assert repr(parse_item(json).item) == expected
 
-    assert repr(only) == "Part(text='far', annotations=1)"
+
+@pytest.mark.parametrize(
+    ("json", "expected"),
+    [
+        (part("far", citation("near")), "Part(text='far', annotations=1)"),
+        (part("far"), "Part(text='far')"),
+        ({"type": "output_text", "text": "far"}, "Part(text='far')"),
+        ({"type": "new"}, "Part()"),
+    ],
+)
+def test_a_part(json: Json, expected: str) -> None:
+    assert repr(Part.parse(json)) == expected
 
 
 def test_a_state() -> None:

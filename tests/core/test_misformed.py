@@ -265,6 +265,8 @@ def test_what_is_as_good_as_a_text_is_taken() -> None:
         (own.ProgressUpdate("x", 5), "progress_update", None, "`icon` to be a string or null"),
         (own.ErrorEvent(allow_retry=1), "error", None, "`allow_retry` to be true or false"),
         (task_added("f", task("x"), True), "workflow.task.added", "f", "whole number, got true or"),
+        (own.ThreadItemUpdated("i", own.GeneratedImageUpdated(5)), "generated_image.updated", "i",
+         "`image` to be a JSON object, got a whole number"),
     ],
 )  # fmt: skip
 def test_what_is_said(event: Any, name: str, item_id: str | None, problem: str) -> None:

@@ -413,6 +413,13 @@ def test_a_component_that_comes_again_streams_again() -> None:
     assert state.items["w"].to_json()["widget"] == bare_card({**streaming, "value": "ac"})
 
 
+def test_a_component_is_found_by_its_id_or_not_at_all() -> None:
+    item = state_after(added(widget("w", bare_card(TEXT)))).items["w"]
+    found, missing = item.component("t"), item.component("u")  # type: ignore[attr-defined]
+
+    assert (found and found.json, missing) == (TEXT, None)
+
+
 def test_a_component_replaced_by_the_like_is_no_change() -> None:
     leaf = {"type": "Text", "id": "t", "value": "a"}
     state = state_after(added(widget("w", {"type": "Card", "children": [leaf]})))
