@@ -231,6 +231,64 @@ def test_a_whole_text_ends_what_waits() -> None:
             assert text_in(state) == "\ufffd\ufffd"
 
 
+def test_a_text_waits_only_while_deltas_find_it() -> None:
+    text: e.Json = {"type": "Text", "id": "t", "value": "a"}
+    root = {"type": "Card", "children": [{"type": "Box", "id": "b"}, text]}
+    first = x.component_updated("m", "b", {"type": "Box", "id": "b", "children": text})
+    gone = x.component_updated("m", "b", {"type": "Box", "id": "b"})
+
+    for state in ways([x.added(x.widget("m", root)), x.value_delta("m", "t", HIGH), first]):
+        assert state.items["m"].halves() == []
+        assert restore(snapshot(state)) == state
+        assert fold(diff(ThreadState(), state)).items == state.items
+        again = fold([gone, x.value_delta("m", "t", LOW)], state).items["m"].to_json()
+        assert again["widget"]["children"][1]["value"] == "a\ufffd\ufffd"
+
+
+IDS = st.sampled_from("ab")  # few: most stand for several components
+TREES = st.recursive(
+    st.builds(lambda name: {"type": "Text", "id": name, "value": ""}, IDS),
+    lambda inner: st.builds(
+        lambda name, children: {"type": "Box", "id": name, "value": "", "children": children},
+        IDS,
+        st.lists(inner, max_size=3),
+    ),
+    max_leaves=4,
+)
+TREE_UPDATES = st.one_of(
+    st.builds(
+        lambda name, piece: x.value_delta("m", name, piece), IDS, st.sampled_from(HIGH + LOW)
+    ),
+    st.builds(lambda name, tree: x.component_updated("m", name, tree), IDS, TREES),
+)
+
+
+TWO: e.Json = {
+    "type": "Box",
+    "children": [{"type": "Box", "id": "b"}, {"type": "Text", "id": "a", "value": ""}],
+}
+
+
+@given(TREES, st.lists(TREE_UPDATES, max_size=6))
+@example(
+    TWO,
+    [
+        x.value_delta("m", "a", HIGH),
+        x.component_updated("m", "b", {"id": "b", "children": {"id": "a"}}),
+        x.component_updated("m", "b", {"id": "b"}),
+        x.value_delta("m", "a", LOW),
+    ],
+)
+def test_texts_that_share_an_id_are_the_same_however_they_are_folded(
+    root: e.Json, updates: list[e.Event]
+) -> None:
+    first, *others = ways([x.added(x.widget("m", root)), *updates])
+
+    for other in others:
+        assert other == first
+    assert fold(diff(ThreadState(), first)).items == first.items
+
+
 def test_halves_of_whole_values_do_not_wait() -> None:
     first = x.added(x.message("m", "hi " + HIGH))
 
@@ -544,12 +602,25 @@ def test_a_difference_is_said_in_whole_characters(pieces: list[str], delta: str)
     assert diff(before, after) == [x.text_delta("m", delta)]
 
 
-def test_what_has_ended_with_a_half_does_not_stream_for_a_late_joiner() -> None:
+@pytest.mark.parametrize("done", [False, True])
+def test_a_late_joiner_sees_whether_a_text_that_ends_with_a_half_still_streams(done: bool) -> None:
     text = {"type": "Text", "id": "t", "value": "a", "streaming": True}
-    state = fold([x.added(x.widget("w", text)), x.value_delta("w", "t", HIGH, done=True)])
+    state = fold([x.added(x.widget("w", text)), x.value_delta("w", "t", HIGH, done=done)])
 
     assert fold(diff(ThreadState(), state)).items == state.items
-    assert state.items["w"].to_json()["widget"]["streaming"] is False
+    assert state.items["w"].to_json()["widget"]["streaming"] is not done
+
+
+@pytest.mark.parametrize(
+    ("make", "delta"),
+    [(message_events, x.text_delta("m", HIGH)), (widget_events, x.value_delta("m", "t", HIGH))],
+)
+def test_a_half_that_has_come_is_one_more_delta(
+    make: Callable[[list[str]], list[e.Event]], delta: e.Event
+) -> None:
+    before, after = (fold(make(["hi", *more])) for more in ([], [HIGH]))
+
+    assert diff(before, after) == [delta]
 
 
 def test_a_half_comes_along_where_only_the_root_can_say_a_change() -> None:
