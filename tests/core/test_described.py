@@ -74,6 +74,11 @@ def test_items(item_id: str, expected: str) -> None:
             "AssistantMessage(id='x', characters=3, text='ab')",
         ),
         (image("x", "u"), "GeneratedImage(id='x', image='img_1')"),
+        (workflow("x"), "Workflow(id='x', tasks=0)"),
+        (
+            item("x", "workflow", workflow={"type": "custom", "tasks": [{"content": "Hm."}]}),
+            "Workflow(id='x', tasks=1, newest='Hm.')",
+        ),
         (
             item("x", "poll", a=1, b=2, c=3, d=4),
             "OpaqueItem(id='x', type='poll', a=1, b=2, c=3)",

@@ -684,6 +684,16 @@ def test_a_half_that_waits_is_extended_by_its_character(
     assert items[0].extends(items[1]) is extends
 
 
+def test_a_text_that_has_ended_with_a_half_extends_one_that_has_ended() -> None:
+    text = {"type": "Text", "id": "t", "value": "a", "streaming": True}
+    older, newer = (
+        fold([x.added(x.widget("w", text)), x.value_delta("w", "t", more, done=True)])
+        for more in ("", HIGH)
+    )
+
+    assert newer.items["w"].extends(older.items["w"])
+
+
 @given(PIECES.map(pieces_of), PIECES.map(pieces_of))
 def test_a_longer_text_extends_each_of_its_beginnings(start: list[str], more: list[str]) -> None:
     older, newer = grown(*start), grown(*start, *more)

@@ -108,6 +108,8 @@ def texts(*deltas: Any, index: Any = 0) -> list[Any]:
 @example(texts("a", 5, "b", [], "c"))
 @example([*texts("a"), *texts("b", index=False), *texts("c", index=0.0), *texts("d", index=None)])
 @example([*texts("a"), annotation_added("m", citation("x"), 0), *texts(None, "b")])
+@example([added(workflow("f", "one")), task_added("f", task("x"), True)])
+@example([added(workflow("f", "one")), task_added("f", None, 1)])  # type: ignore[arg-type]
 @example([e.ErrorEvent(code="", message=None, allow_retry=True, extra=None)])  # type: ignore[arg-type]
 @given(MIXED)
 def test_reduce_and_fold_agree_and_neither_raises(events: list[Any]) -> None:

@@ -106,12 +106,12 @@ class Component(Struct, frozen=True, gc=False):
         return "" if self.text is None else self.text.half
 
     def without_half(self) -> Component:
-        """Return this component without such a half."""
-        text = self.text and self.text.without_half()
-        return Component(self.json, self.children, text, self.finished)
+        """Return this component, whose text ends with such a half, without it."""
+        assert self.text is not None
+        return Component(self.json, self.children, self.text.without_half(), self.finished)
 
     def with_half_mended(self) -> Component:
-        """Return this component, whose text ends with such a half that stays alone."""
+        """Return this component, whose text ends with such a half, with U+FFFD in its place."""
         return Component(self.json, self.children, Text.of(str(self.text)), self.finished)
 
     def with_half(self) -> Component:
