@@ -225,7 +225,7 @@ class Components(Struct, frozen=True, gc=False):
 
     def with_component(self, key: int, old: Component, new: Component) -> Components:
         """Return these components with another in one's place: with the same id and children."""
-        amount = self._amount and self._amount_after([old], [new])
+        amount = self._amount_after([old], [new])
         nodes = self.nodes.set(key, new)
         return Components(nodes, self.ids, self.next_key, amount, self._order)
 
