@@ -212,6 +212,15 @@ def test_a_value_that_is_not_json_takes_no_other_item_with_it() -> None:
     assert "m" not in {write.item["id"] for write in settlement.writes}
 
 
+def test_a_stored_item_that_cannot_be_written_as_json_is_not_saved() -> None:
+    stored = ThreadState.from_items([{**message("m", "a"), "odd": Odd()}])
+    settlement = settle(fold([text_delta("m", "b")], stored), policy=policies.KEEP, cause="ended")
+
+    assert settlement.writes == ()
+    (write,) = settlement.unwritable
+    assert (write.op, write.problem is None) == ("save", False)
+
+
 def test_what_cannot_be_compared_differs_unless_it_is_the_same() -> None:
     odd = Odd()
     assert json_equal({"a": [odd]}, {"a": [odd]})

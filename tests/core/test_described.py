@@ -123,6 +123,21 @@ def test_a_settlement_and_what_is_in_it() -> None:
         " reason='The SDK stores a pending message of the assistant that is not blank.')"
     )
     assert repr(write) == "Write(op='add', id='m', type='assistant_message')"
+    assert str(verdict) == (
+        "m: item assistant_message, new, partial, cancelled -> persist:"
+        " The SDK stores a pending message of the assistant that is not blank."
+    )
+    refused = Write("add", {"id": "m"}, before="c", problem="no JSON")
+    assert repr(refused) == "Write(op='add', id='m', before='c', problem='no JSON')"
+
+
+def test_a_settlement_that_leaves_an_item_as_it_is() -> None:
+    rows = [Row(decision="stale", reason="So.")]
+    settlement = settle(STATE, policy=Policy(name="left", rows=rows), cause="ended")
+
+    assert repr(settlement) == (
+        "Settlement(policy='left', cause='ended', stale=['m', 'g', 'f', 'w', 'i'])"
+    )
 
 
 def test_a_policy() -> None:
