@@ -623,6 +623,14 @@ def test_a_half_that_has_come_is_one_more_delta(
     assert diff(before, after) == [delta]
 
 
+def test_a_half_comes_along_where_only_the_whole_item_can_say_a_change() -> None:
+    before = fold([x.added(x.message("m", "a"))])
+    later = x.added({**x.message("m", "a"), "created_at": "2026-01-01T00:00:00"})
+    after = fold([later, x.text_delta("m", HIGH)])
+
+    assert fold(diff(before, after), before).items == after.items
+
+
 def test_a_half_comes_along_where_only_the_root_can_say_a_change() -> None:
     def twins(value: str) -> e.Event:
         texts = [{"type": "Text", "id": "t", "value": one} for one in ("a", value)]

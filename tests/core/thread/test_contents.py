@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from chatkit_reducer import ThreadState, reduce
 from chatkit_reducer.core.fold.contents_draft import ContentsDraft
 from chatkit_reducer.core.items import OpaqueItem
 from chatkit_reducer.core.thread.contents import ThreadContents
 from chatkit_reducer.core.thread.lifecycle import Phase
-from chatkit_reducer.testing.examples import item
+from chatkit_reducer.events import Event
+from chatkit_reducer.testing.examples import added, done, item, message, removed, replaced
 
 
 def test_what_came_and_went_is_not_remembered() -> None:
@@ -16,3 +20,28 @@ def test_what_came_and_went_is_not_remembered() -> None:
     )
 
     assert (draft._entries, draft._pending) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("events", "newest_first"),
+    [
+        ([removed("n"), done(message("n"))], ["n", "m"]),
+        ([removed("m"), done(message("m"))], ["m", "n"]),
+        ([replaced(message("m", "a"))], ["n", "m"]),
+        ([removed("m")], ["n"]),
+    ],
+)
+def test_the_newest_item_is_the_last_that_came(
+    events: list[Event], newest_first: list[str]
+) -> None:
+    state = ThreadState()
+    for event in [done(message("m")), done(message("n")), *events]:
+        state = reduce(state, event)
+
+    assert [entry.item.id for entry in state.contents().newest_first()] == newest_first
+
+
+def test_an_item_that_is_gone_is_not_pending() -> None:
+    begun = reduce(ThreadState(), added(message("m")))
+
+    assert (begun.pending, reduce(begun, removed("m")).pending) == (("m",), ())
