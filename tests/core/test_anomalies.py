@@ -387,12 +387,12 @@ def test_unreadable_lines_that_a_log_has_only_counted_are_counted() -> None:
 
 
 def test_an_event_that_was_delivered_again_is_named_as_it_was() -> None:
-    again = Redelivered(offset=0, line=2, reason="again", excerpt="", event=removed("m"))
+    again = Redelivered(offset=0, line=2, reason="again", excerpt="", event=text_delta("m", "a"))
     (anomaly,) = fold([again]).anomalies
 
     assert (anomaly.kind, anomaly.event, anomaly.item_id) == (
         AnomalyKind.REDELIVERED,
-        "thread.item.removed",
+        "assistant_message.content_part.text_delta",
         "m",
     )
 

@@ -210,6 +210,7 @@ def test_a_value_that_is_not_json_takes_no_other_item_with_it() -> None:
     json.dumps([write.item for write in settlement.all_writes], allow_nan=False)
     assert settlement.unwritable[0].item["odd"] == repr(odd)
     assert "m" not in {write.item["id"] for write in settlement.writes}
+    assert "n" not in {write.item["id"] for write in settlement.unwritable}
 
 
 def test_a_stored_item_that_cannot_be_written_as_json_is_not_saved() -> None:
