@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from chatkit_reducer import Policy, Row, ThreadState, Write, fold, policies, settle
+from chatkit_reducer.core import described as described_values
 from chatkit_reducer.core.described import described
 from chatkit_reducer.core.items import ITEM_TYPES, parse_item
 from chatkit_reducer.core.items.message_parts import Part
@@ -148,6 +149,14 @@ def test_a_policy() -> None:
     assert repr(Policy(name="p", rows=[Row(decision="stale", reason="So.")])) == (
         "Policy(name='p', rows=1)"
     )
+
+
+def test_a_notebook_shows_the_drawing_of_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in (STATE, SETTLEMENT, policies.KEEP):
+        monkeypatch.setattr(described_values, "_DRAWINGS", [lambda value: f"<p>{value!r}</p>"])
+        assert value._repr_html_() == f"<p>{value!r}</p>"
+        monkeypatch.setattr(described_values, "_DRAWINGS", [])
+        assert value._repr_html_() is None
 
 
 # --- whatever is in them --------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
-from chatkit_reducer import ThreadState, reduce
+from chatkit_reducer import ThreadState, fold, reduce
 from chatkit_reducer.core.fold.contents_draft import ContentsDraft
 from chatkit_reducer.core.items import OpaqueItem
 from chatkit_reducer.core.thread.contents import ThreadContents
@@ -34,11 +36,10 @@ def test_what_came_and_went_is_not_remembered() -> None:
 def test_the_newest_item_is_the_last_that_came(
     events: list[Event], newest_first: list[str]
 ) -> None:
-    state = ThreadState()
-    for event in [done(message("m")), done(message("n")), *events]:
-        state = reduce(state, event)
-
-    assert [entry.item.id for entry in state.contents().newest_first()] == newest_first
+    events = [done(message("m")), done(message("n")), *events]
+    for state in (fold(events), functools.reduce(reduce, events, ThreadState())):
+        found = [entry.item.id for entry in state.contents().newest_first()]
+        assert found == newest_first
 
 
 def test_an_item_that_is_gone_is_not_pending() -> None:
