@@ -104,10 +104,19 @@ def texts(*deltas: Any, index: Any = 0) -> list[Any]:
     return [text_delta("m", delta, index) for delta in deltas]
 
 
+ODD: list[Any] = ["a", None]
+TWINS = widget("v", {"children": [{"id": name, "value": ""} for name in "tu"]})
+
+
 @example(texts("a", None, "b"))
 @example(texts("a", 5, "b", [], "c"))
 @example([*texts("a"), *texts("b", index=False), *texts("c", index=0.0), *texts("d", index=None)])
 @example([*texts("a"), annotation_added("m", citation("x"), 0), *texts(None, "b")])
+@example(texts(None, "b"))
+@example([*texts("a", None), *texts("b", None, index=1)])
+@example([*texts("a"), annotation_added("m", None, 0)])  # type: ignore[arg-type]
+@example([*texts("a"), annotation_added("m", citation("x"), True)])
+@example([added(TWINS), *[value_delta("v", name, delta) for name in "tu" for delta in ODD]])
 @example([added(workflow("f", "one")), task_added("f", task("x"), True)])
 @example([added(workflow("f", "one")), task_added("f", None, 1)])  # type: ignore[arg-type]
 @example([e.ErrorEvent(code="", message=None, allow_retry=True, extra=None)])  # type: ignore[arg-type]

@@ -11,6 +11,8 @@ from chatkit_reducer.core.fold.folder import Folder
 from chatkit_reducer.events import Event, ProgressUpdate, StreamOptions, Unreadable
 from chatkit_reducer.testing.examples import (
     added,
+    annotation_added,
+    citation,
     component_updated,
     done,
     message,
@@ -53,6 +55,32 @@ def test_every_event_that_changes_something_is_counted() -> None:
         state = reduce(state, event)
         assert state.position == position
         assert fold(EVERY_KIND[:position]).position == position
+
+
+def test_citations_are_counted_once_where_texts_alternate() -> None:
+    cited: list[Event] = [annotation_added("m", citation("A"), 0, index) for index in (0, 1)]
+    more = [text_delta("m", "a", index) for index in (0, 1)]
+    events: list[Event] = [
+        added(message("m", "", "")),
+        more[0],
+        cited[0],
+        more[1],
+        cited[1],
+        more[0],
+        more[1],
+    ]
+
+    assert fold(events).position == len(events)
+
+
+def test_text_for_another_item_is_not_taken_by_the_one_that_streams() -> None:
+    events: list[Event] = [added(message(name, "")) for name in "mn"]
+    events += [text_delta(name, name, 0) for name in "mmnnmn"]
+
+    assert [item.to_json() for item in fold(events).items.values()] == [
+        message("m", "mmm"),
+        message("n", "nnn"),
+    ]
 
 
 def test_what_could_not_be_read_is_not_counted() -> None:
