@@ -386,6 +386,7 @@ def test_what_json_can_say_comes_back(event: Event) -> None:
         (memoryview(b'{"type'), "the JSON ends too early"),
         (bytearray(b'"\\ud800"'), "expected a JSON object, got a string - at `$`"),
         (memoryview(b'"\\ud800'), "the JSON ends too early"),
+        (b'{"type":"x","y":"\xe2\x82', "the JSON ends too early"),
         (b"[" * 100_000, "the JSON is nested too deeply"),
     ],
 )

@@ -404,6 +404,7 @@ def test_decode_takes_halves_however_they_are_written(end: bytes) -> None:
         (b'{"type":"x","y":"\\ud83d","z":"\xff"}', "not UTF-8"),
         (b'{"type":"x","y":"\xed\xa0\xbd"}', "not UTF-8"),
         (rb'{"type":"x","y":\ud83d}', "JSON is malformed"),
+        (rb'{"type":"x","y":"\ud83d\q"}', "JSON is malformed"),
         (rb'{"type":"notice","level":"\ud83d"}', "`message`"),
     ],
 )

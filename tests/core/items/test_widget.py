@@ -400,6 +400,20 @@ def test_texts_of_one_widget_stream_side_by_side() -> None:
     assert values == ["a134", "b5"]
 
 
+def test_a_text_that_is_done_stays_done_while_another_streams() -> None:
+    first, second = ({"type": "Text", "id": name, "value": "", "streaming": True} for name in "ab")
+
+    state = in_doubles(
+        added(widget("w", bare_card(first, second))),
+        value_delta("w", "a", "1", done=True),
+        value_delta("w", "b", "2"),
+        value_delta("w", "a", "3"),
+    )
+
+    done = {**first, "value": "13", "streaming": False}
+    assert state.items["w"].to_json()["widget"] == bare_card(done, {**second, "value": "2"})
+
+
 def test_a_component_that_comes_again_streams_again() -> None:
     streaming = {**TEXT, "streaming": True}
 
