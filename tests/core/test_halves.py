@@ -227,7 +227,7 @@ def test_a_whole_text_ends_what_waits() -> None:
     for make, whole in ((message_events, done), (widget_events, same)):
         middle = make([HIGH])
         end = x.text_delta("m", LOW) if make is message_events else x.value_delta("m", "t", LOW)
-        for state in ways([*middle, whole, end]):
+        for state in (*ways([*middle, whole, end]), fold([end], fold([whole], fold(middle)))):
             assert text_in(state) == "\ufffd\ufffd"
 
 

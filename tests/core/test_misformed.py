@@ -41,6 +41,7 @@ from chatkit_reducer.testing.examples import (
     part_done,
     task,
     task_added,
+    task_updated,
     text_delta,
     value_delta,
     widget,
@@ -119,6 +120,8 @@ TWINS = widget("v", {"children": [{"id": name, "value": ""} for name in "tu"]})
 @example([added(TWINS), *[value_delta("v", name, delta) for name in "tu" for delta in ODD]])
 @example([added(workflow("f", "one")), task_added("f", task("x"), True)])
 @example([added(workflow("f", "one")), task_added("f", None, 1)])  # type: ignore[arg-type]
+@example([added(workflow("f", "one")), task_updated("f", task("x"), False)])
+@example([added(workflow("f", "one")), task_updated("f", None, 0)])  # type: ignore[arg-type]
 @example([e.ErrorEvent(code="", message=None, allow_retry=True, extra=None)])  # type: ignore[arg-type]
 @given(MIXED)
 def test_reduce_and_fold_agree_and_neither_raises(events: list[Any]) -> None:
