@@ -413,6 +413,12 @@ def test_a_half_excuses_nothing_else(text: bytes, reason: str) -> None:
         decode(text)
 
 
+def test_decode_mends_a_delta_but_for_its_ends() -> None:
+    event: Any = decode(encode(x.text_delta("m", ODD + LOW + ODD + HIGH)))
+
+    assert event.update.delta == "a\ufffdb\ufffda\ufffdb" + HIGH
+
+
 def test_encode_writes_a_half_as_an_escape() -> None:
     event = x.text_delta("m", "é " + HIGH)
 

@@ -120,6 +120,7 @@ TWINS = widget("v", {"children": [{"id": name, "value": ""} for name in "tu"]})
 @example([added(TWINS), *[value_delta("v", name, delta) for name in "tu" for delta in ODD]])
 @example([added(workflow("f", "one")), task_added("f", task("x"), True)])
 @example([added(workflow("f", "one")), task_added("f", None, 1)])  # type: ignore[arg-type]
+@example([added(workflow("f", "one")), text_delta("f", "a"), task_added("f", task("x"), 1)])
 @example([added(workflow("f", "one")), task_updated("f", task("x"), False)])
 @example([added(workflow("f", "one")), task_updated("f", None, 0)])  # type: ignore[arg-type]
 @example([e.ErrorEvent(code="", message=None, allow_retry=True, extra=None)])  # type: ignore[arg-type]

@@ -100,6 +100,18 @@ def test_the_position_may_be_given() -> None:
     assert reduce(begun, removed("x"), position=40).anomalies[0].position == 40
 
 
+def test_events_that_stand_apart_keep_their_positions() -> None:
+    folding, unreadable = Folder(ThreadState()), Unreadable(0, 1, "no JSON", "{")
+
+    folding.feed_at([removed("x"), added(message("m")), removed("x")], [3, 5, 7])
+    assert folding.position == folding.state().position == 8
+    folding.feed_at([removed("x"), unreadable], [9, 12])
+    assert folding.position == folding.state().position == 12
+    folding.feed([removed("x")])
+
+    assert [one.position for one in folding.state().anomalies] == [3, 7, 9, 12, 12]
+
+
 def test_a_folding_says_how_long_the_newest_run_was() -> None:
     folding = Folder(ThreadState())
     lengths = [folding.run_length]

@@ -60,6 +60,12 @@ def test_part_added_replaces_a_part_that_is_there() -> None:
     assert content == [part("new")]
 
 
+def test_part_added_replaces_the_citations_of_a_part_as_well() -> None:
+    content = content_after(annotation_added("m", citation("A"), 0), part_added("m", part("new")))
+
+    assert content == [part("new")]
+
+
 def test_part_added_leaves_the_other_parts_alone() -> None:
     given = message("m", "a", "b", "c")
 
