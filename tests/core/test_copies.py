@@ -13,7 +13,7 @@ from hypothesis import given
 
 from chatkit_reducer import ThreadState, decode, diff, fold, policies, reduce, settle, snapshot
 from chatkit_reducer import events as e
-from chatkit_reducer.core.codec import encode, to_json
+from chatkit_reducer.core.codec import encode, own_copy, to_json
 from chatkit_reducer.core.json_values import equal_ignoring_nulls, json_equal
 from chatkit_reducer.errors import CommitError, EncodeError
 from chatkit_reducer.testing import strategies as chatkit
@@ -228,6 +228,15 @@ def test_what_cannot_be_compared_differs_unless_it_is_the_same() -> None:
     assert not json_equal({"a": [odd]}, {"a": [Odd()]})
     assert equal_ignoring_nulls(odd, odd)
     assert not equal_ignoring_nulls([odd], [Odd()])
+
+
+def test_a_copy_of_an_event_holds_what_decode_would_put_there() -> None:
+    event = e.ThreadItemReplaced(message("m", "a"), extra=e.Extra({"new": [1]}))
+    copy = own_copy(event)
+
+    assert copy == event
+    assert (type(copy.item), type(copy.extra)) == (dict, e.Extra)
+    assert copy.item["content"] is not event.item["content"]
 
 
 @pytest.mark.parametrize("value", ["text", None, {"type": "new"}])

@@ -297,6 +297,8 @@ def test_what_is_said(event: Any, name: str, item_id: str | None, problem: str) 
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
+        (own.ThreadItemUpdated("m", own.AssistantMessageContentPartTextDelta(0, None)),
+         "expected `delta` to be a string"),
         (own.ThreadItemRemoved("m", extra={"a": 1}), "expected `extra` to be of class Extra"),
         (own.ThreadItemRemoved("m", extra=own.Extra({"item_id": "n"})), "`extra` holds 'item_id'"),
         (own.ThreadItemUpdated("m", own.GeneratedImageUpdated({}, extra=own.Extra(type="x"))),
@@ -306,7 +308,7 @@ def test_what_is_said(event: Any, name: str, item_id: str | None, problem: str) 
     ],
 )  # fmt: skip
 def test_what_cannot_be_written(event: Any, problem: str) -> None:
-    with pytest.raises(EncodeError, match=problem):
+    with pytest.raises(EncodeError, match=f"^the event cannot be written as JSON: .*{problem}"):
         encode(event)
 
 

@@ -112,6 +112,14 @@ def test_events_that_stand_apart_keep_their_positions() -> None:
     assert [one.position for one in folding.state().anomalies] == [3, 7, 9, 12, 12]
 
 
+def test_text_may_come_as_its_pieces() -> None:
+    folding = Folder(state_after(added(message("m", "a"))))
+    folding.feed_text("m", 0, ["b", "c"])
+
+    assert folding.state() == state_after(added(message("m", "abc")))
+    assert folding.state().position == 3
+
+
 def test_a_folding_says_how_long_the_newest_run_was() -> None:
     folding = Folder(ThreadState())
     lengths = [folding.run_length]
