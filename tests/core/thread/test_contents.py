@@ -46,3 +46,12 @@ def test_an_item_that_is_gone_is_not_pending() -> None:
     begun = reduce(ThreadState(), added(message("m")))
 
     assert (begun.pending, reduce(begun, removed("m")).pending) == (("m",), ())
+
+
+def test_items_keep_their_order_however_many_came_and_went() -> None:
+    passing = [event for n in range(99) for event in (done(message(f"{n}")), removed(f"{n}"))]
+    events = [done(message("z")), done(message("a")), *passing]
+
+    state = functools.reduce(reduce, events, ThreadState())
+
+    assert [entry.item.id for entry in state.contents().newest_first()] == ["a", "z"]
