@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -471,24 +472,30 @@ def test_a_snapshot_has_halves_only_where_a_text_waits() -> None:
     assert text_in(restore(with_halves(half()))) == "hi\ufffd"
 
 
+NO_HALF = "this is not the first half of a character @ $.items[0].halves[0]"
+
+
 @pytest.mark.parametrize(
     ("paper", "words"),
     [
-        (with_halves(half("de00")), "first half"),
-        (with_halves(half("D83D")), "first half"),
-        (with_halves(half(HIGH)), "first half"),
-        (with_halves(half(3)), "first half"),
-        (with_halves({}), "first half"),
+        (with_halves(half("de00")), f"{NO_HALF}.delta"),
+        (with_halves(half("D83D")), f"{NO_HALF}.delta"),
+        (with_halves(half(HIGH)), f"{NO_HALF}.delta"),
+        (with_halves(half(3)), f"{NO_HALF}.delta"),
+        (with_halves({}), f"{NO_HALF}.delta"),
         (with_halves(half(index="x")), "content_index"),
-        (with_halves(half(index=5000)), "no such text"),
-        (with_halves(half(), half()), "no such text"),
-        (with_halves(half(kind="sung")), "no such text"),
-        (with_halves(half(), phase="stored"), "whole characters"),
+        (with_halves(half(index=5000)), "the item has no such text @ $.items[0].halves[0]"),
+        (with_halves(half(), half()), "the item has no such text @ $.items[0].halves[1]"),
+        (with_halves(half(kind="sung")), "the item has no such text @ $.items[0].halves[0]"),
+        (
+            with_halves(half(), phase="stored"),
+            "a stored item ends with whole characters @ $.items[0].halves",
+        ),
         (with_halves(3), "halves"),
     ],
 )
 def test_halves_that_do_not_fit_are_damage(paper: e.Json, words: str) -> None:
-    with pytest.raises(SnapshotError, match=words):
+    with pytest.raises(SnapshotError, match=re.escape(words)):
         restore(paper)
 
 
