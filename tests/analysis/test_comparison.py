@@ -216,6 +216,7 @@ def test_the_summary_of_a_workflow_is_not_compared() -> None:
         (image("i", "https://a"), image("i"), [("image",)]),
         (message("m", "a"), widget("m", {"type": "Card"}), [("type",)]),
         (message("m", "a"), {**message("m"), "content": "a"}, [("content",)]),
+        (message("m", "a"), {**message("m"), "content": ["a"]}, [("content", 0)]),
     ],
 )
 def test_what_updates_build_is_compared(

@@ -10,7 +10,15 @@ import pytest
 
 from chatkit_reducer import Anomaly, AnomalyKind, ThreadState, decode, fold, reduce
 from chatkit_reducer.errors import AnomalyError, ChatKitReducerError
-from chatkit_reducer.events import Event, Json, Notice, ThreadCreated, Unreadable, WidgetRootUpdated
+from chatkit_reducer.events import (
+    Event,
+    Json,
+    Notice,
+    Redelivered,
+    ThreadCreated,
+    Unreadable,
+    WidgetRootUpdated,
+)
 from chatkit_reducer.testing.examples import (
     added,
     annotation_added,
@@ -363,6 +371,30 @@ def test_an_unreadable_line_is_no_event_and_is_not_counted() -> None:
 
     assert [anomaly.position for anomaly in state.anomalies] == [1, 1]
     assert state.position == 2
+
+
+def test_reduce_counts_a_faulty_event_and_no_unreadable_line() -> None:
+    line = Unreadable(offset=0, line=1, reason="?", excerpt="?")
+
+    assert reduce(ThreadState(), removed("nobody")).position == 1
+    assert reduce(ThreadState(), line).position == 0
+
+
+def test_unreadable_lines_that_a_log_has_only_counted_are_counted() -> None:
+    state = fold([Unreadable(offset=0, line=1, reason="", excerpt="", unlisted=5)])
+
+    assert (state.anomalies, state.unlisted_anomalies) == ((), 5)
+
+
+def test_an_event_that_was_delivered_again_is_named_as_it_was() -> None:
+    again = Redelivered(offset=0, line=2, reason="again", excerpt="", event=text_delta("m", "a"))
+    (anomaly,) = fold([again]).anomalies
+
+    assert (anomaly.kind, anomaly.event, anomaly.item_id) == (
+        AnomalyKind.REDELIVERED,
+        "assistant_message.content_part.text_delta",
+        "m",
+    )
 
 
 # --- strict mode ----------------------------------------------------------------------------------

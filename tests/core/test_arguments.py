@@ -29,6 +29,9 @@ from chatkit_reducer.testing.examples import added, message, removed, text_delta
 NOTHING: Any = None
 NUMBER: Any = 5
 STATE = ThreadState()
+DECODE_FIRST = (
+    "decode JSON text with `decode`, and plain mappings with `from_json`, before folding them"
+)
 
 MISUSES: dict[str, tuple[Callable[[], object], str]] = {
     "reduce, a text": (
@@ -39,7 +42,10 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: reduce(NUMBER, added(message("m"))),
         "expected a ThreadState as `state`, got int: begin with ThreadState()",
     ),
-    "reduce, no event": (lambda: reduce(STATE, NOTHING), "NoneType is not an event: decode JSON"),
+    "reduce, no event": (
+        lambda: reduce(STATE, NOTHING),
+        f"NoneType is not an event: {DECODE_FIRST}",
+    ),
     "fold, nothing": (
         lambda: fold(NOTHING),
         "expected events to iterate over, got NoneType: pass a list, a generator",

@@ -363,6 +363,13 @@ def test_what_json_can_say_comes_back(event: Event) -> None:
 # --- the words of an error ------------------------------------------------------------------------
 
 
+WRONG_ROOT: Json = {
+    "type": "thread.item.updated",
+    "item_id": "m",
+    "update": {"type": "widget.root.updated", "widget": 1},
+}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -378,6 +385,7 @@ def test_what_json_can_say_comes_back(event: Event) -> None:
             "expected a JSON object, got an array - at `$.update`",
         ),
         (b'{"type":"thread.item.updated","item_id":1}', "expected a string - at `$.item_id`"),
+        (json.dumps(WRONG_ROOT), "Expected `object`, got `int` - at `$.update.widget`"),
         (
             b'{"type":"thread.item.removed"}',
             "Object missing required field `item_id` - at `$`",
@@ -386,6 +394,7 @@ def test_what_json_can_say_comes_back(event: Event) -> None:
         (memoryview(b'{"type'), "the JSON ends too early"),
         (bytearray(b'"\\ud800"'), "expected a JSON object, got a string - at `$`"),
         (memoryview(b'"\\ud800'), "the JSON ends too early"),
+        (b'{"type":"x","y":"\xe2\x82', "the JSON ends too early"),
         (b"[" * 100_000, "the JSON is nested too deeply"),
     ],
 )

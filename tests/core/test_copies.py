@@ -13,7 +13,7 @@ from hypothesis import given
 
 from chatkit_reducer import ThreadState, decode, diff, fold, policies, reduce, settle, snapshot
 from chatkit_reducer import events as e
-from chatkit_reducer.core.codec import encode, to_json
+from chatkit_reducer.core.codec import encode, own_copy, to_json
 from chatkit_reducer.core.json_values import equal_ignoring_nulls, json_equal
 from chatkit_reducer.errors import CommitError, EncodeError
 from chatkit_reducer.testing import strategies as chatkit
@@ -210,6 +210,16 @@ def test_a_value_that_is_not_json_takes_no_other_item_with_it() -> None:
     json.dumps([write.item for write in settlement.all_writes], allow_nan=False)
     assert settlement.unwritable[0].item["odd"] == repr(odd)
     assert "m" not in {write.item["id"] for write in settlement.writes}
+    assert "n" not in {write.item["id"] for write in settlement.unwritable}
+
+
+def test_a_stored_item_that_cannot_be_written_as_json_is_not_saved() -> None:
+    stored = ThreadState.from_items([{**message("m", "a"), "odd": Odd()}])
+    settlement = settle(fold([text_delta("m", "b")], stored), policy=policies.KEEP, cause="ended")
+
+    assert settlement.writes == ()
+    (write,) = settlement.unwritable
+    assert (write.op, write.problem is None) == ("save", False)
 
 
 def test_what_cannot_be_compared_differs_unless_it_is_the_same() -> None:
@@ -220,11 +230,21 @@ def test_what_cannot_be_compared_differs_unless_it_is_the_same() -> None:
     assert not equal_ignoring_nulls([odd], [Odd()])
 
 
+def test_a_copy_of_an_event_holds_what_decode_would_put_there() -> None:
+    event = e.ThreadItemReplaced(message("m", "a"), extra=e.Extra({"new": [1]}))
+    copy = own_copy(event)
+
+    assert copy == event
+    assert (type(copy.item), type(copy.extra)) == (dict, e.Extra)
+    assert copy.item["content"] is not event.item["content"]
+
+
 @pytest.mark.parametrize("value", ["text", None, {"type": "new"}])
 def test_what_is_no_event_is_not_made_json(value: Any) -> None:
-    with pytest.raises(TypeError, match=r"^expected an event or an update, got "):
+    said = r"^expected an event or an update, got \w+: plain mappings become events with from_json$"
+    with pytest.raises(TypeError, match=said):
         to_json(value)
-    with pytest.raises(TypeError, match=r"^expected an event or an update, got "):
+    with pytest.raises(TypeError, match=said):
         encode(value)
 
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 
 from chatkit_reducer import Policy, Row, ThreadState, Write, fold, policies, settle
+from chatkit_reducer.core import described as described_values
 from chatkit_reducer.core.described import described
 from chatkit_reducer.core.items import ITEM_TYPES, parse_item
-from chatkit_reducer.events import Event
+from chatkit_reducer.core.items.message_parts import Part
+from chatkit_reducer.events import Event, Json
 from chatkit_reducer.testing import strategies as chatkit
 from chatkit_reducer.testing.examples import (
     added,
@@ -64,11 +66,41 @@ def test_items(item_id: str, expected: str) -> None:
     assert repr(STATE.items[item_id]) == expected
 
 
-def test_a_part() -> None:
-    state = fold([done({**message("m"), "content": [part("far", citation("near"))]})])
-    (only,) = state.items["m"].parts  # type: ignore[attr-defined]  # an assistant message
+@pytest.mark.parametrize(
+    ("json", "expected"),
+    [
+        (message("x"), "AssistantMessage(id='x', characters=0)"),
+        (
+            item("x", "assistant_message", content=[{"type": "new"}, part("ab"), part("c")]),
+            "AssistantMessage(id='x', characters=3, text='ab')",
+        ),
+        (image("x", "u"), "GeneratedImage(id='x', image='img_1')"),
+        (workflow("x"), "Workflow(id='x', tasks=0)"),
+        (
+            item("x", "workflow", workflow={"type": "custom", "tasks": [{"content": "Hm."}]}),
+            "Workflow(id='x', tasks=1, newest='Hm.')",
+        ),
+        (
+            item("x", "poll", a=1, b=2, c=3, d=4),
+            "OpaqueItem(id='x', type='poll', a=1, b=2, c=3)",
+        ),
+    ],
+)
+def test_an_item_says_what_it_has(json: Json, expected: str) -> None:
+    assert repr(parse_item(json).item) == expected
 
-    assert repr(only) == "Part(text='far', annotations=1)"
+
+@pytest.mark.parametrize(
+    ("json", "expected"),
+    [
+        (part("far", citation("near")), "Part(text='far', annotations=1)"),
+        (part("far"), "Part(text='far')"),
+        ({"type": "output_text", "text": "far"}, "Part(text='far')"),
+        ({"type": "new"}, "Part()"),
+    ],
+)
+def test_a_part(json: Json, expected: str) -> None:
+    assert repr(Part.parse(json)) == expected
 
 
 def test_a_state() -> None:
@@ -92,6 +124,21 @@ def test_a_settlement_and_what_is_in_it() -> None:
         " reason='The SDK stores a pending message of the assistant that is not blank.')"
     )
     assert repr(write) == "Write(op='add', id='m', type='assistant_message')"
+    assert str(verdict) == (
+        "m: item assistant_message, new, partial, cancelled -> persist:"
+        " The SDK stores a pending message of the assistant that is not blank."
+    )
+    refused = Write("add", {"id": "m"}, before="c", problem="no JSON")
+    assert repr(refused) == "Write(op='add', id='m', before='c', problem='no JSON')"
+
+
+def test_a_settlement_that_leaves_an_item_as_it_is() -> None:
+    rows = [Row(decision="stale", reason="So.")]
+    settlement = settle(STATE, policy=Policy(name="left", rows=rows), cause="ended")
+
+    assert repr(settlement) == (
+        "Settlement(policy='left', cause='ended', stale=['m', 'g', 'f', 'w', 'i'])"
+    )
 
 
 def test_a_policy() -> None:
@@ -102,6 +149,14 @@ def test_a_policy() -> None:
     assert repr(Policy(name="p", rows=[Row(decision="stale", reason="So.")])) == (
         "Policy(name='p', rows=1)"
     )
+
+
+def test_a_notebook_shows_the_drawing_of_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in (STATE, SETTLEMENT, policies.KEEP):
+        monkeypatch.setattr(described_values, "_DRAWINGS", [lambda value: f"<p>{value!r}</p>"])
+        assert value._repr_html_() == f"<p>{value!r}</p>"
+        monkeypatch.setattr(described_values, "_DRAWINGS", [])
+        assert value._repr_html_() is None
 
 
 # --- whatever is in them --------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,7 +34,7 @@ from chatkit_reducer.analysis.news import news_of
 from chatkit_reducer.core.codec import from_json, to_json
 from chatkit_reducer.core.fold.folder import Folder
 from chatkit_reducer.core.halves import mended, mended_delta, mended_json, mended_struct
-from chatkit_reducer.core.items.text import Text
+from chatkit_reducer.core.items.text import EMPTY_TEXT, Text
 from chatkit_reducer.core.policy.table import Marker
 from chatkit_reducer.errors import DecodeError, SnapshotError
 from chatkit_reducer.logs import (
@@ -203,6 +204,22 @@ def test_citations_between_the_halves_do_not_part_them() -> None:
     assert {text_in(state) for state in ways(events)} == {SMILE}
 
 
+def test_a_citation_leaves_what_waits_as_it_is() -> None:
+    waits = fold(message_events(["hi " + HIGH]))
+    cited = x.annotation_added("m", x.citation("A"), 0)
+
+    assert fold([cited], waits) == reduce(waits, cited)
+    assert fold([cited], waits).items["m"].halves() == waits.items["m"].halves()
+
+
+@pytest.mark.parametrize("make", [message_events, widget_events])
+def test_only_what_waits_is_another_item_without_it(make: Callable[[list[str]], Any]) -> None:
+    whole, waits = (fold(make(["hi", *more])).items["m"] for more in ([], [HIGH]))
+
+    assert whole.without_halves() is whole
+    assert waits.without_halves() == whole
+
+
 def test_a_whole_text_ends_what_waits() -> None:
     part: e.Json = {"type": "output_text", "text": "\ufffd", "annotations": []}
     done = x.updated("m", e.AssistantMessageContentPartDone(0, part))
@@ -211,8 +228,66 @@ def test_a_whole_text_ends_what_waits() -> None:
     for make, whole in ((message_events, done), (widget_events, same)):
         middle = make([HIGH])
         end = x.text_delta("m", LOW) if make is message_events else x.value_delta("m", "t", LOW)
-        for state in ways([*middle, whole, end]):
+        for state in (*ways([*middle, whole, end]), fold([end], fold([whole], fold(middle)))):
             assert text_in(state) == "\ufffd\ufffd"
+
+
+def test_a_text_waits_only_while_deltas_find_it() -> None:
+    text: e.Json = {"type": "Text", "id": "t", "value": "a"}
+    root = {"type": "Card", "children": [{"type": "Box", "id": "b"}, text]}
+    first = x.component_updated("m", "b", {"type": "Box", "id": "b", "children": text})
+    gone = x.component_updated("m", "b", {"type": "Box", "id": "b"})
+
+    for state in ways([x.added(x.widget("m", root)), x.value_delta("m", "t", HIGH), first]):
+        assert state.items["m"].halves() == []
+        assert restore(snapshot(state)) == state
+        assert fold(diff(ThreadState(), state)).items == state.items
+        again = fold([gone, x.value_delta("m", "t", LOW)], state).items["m"].to_json()
+        assert again["widget"]["children"][1]["value"] == "a\ufffd\ufffd"
+
+
+IDS = st.sampled_from("ab")  # few: most stand for several components
+TREES = st.recursive(
+    st.builds(lambda name: {"type": "Text", "id": name, "value": ""}, IDS),
+    lambda inner: st.builds(
+        lambda name, children: {"type": "Box", "id": name, "value": "", "children": children},
+        IDS,
+        st.lists(inner, max_size=3),
+    ),
+    max_leaves=4,
+)
+TREE_UPDATES = st.one_of(
+    st.builds(
+        lambda name, piece: x.value_delta("m", name, piece), IDS, st.sampled_from(HIGH + LOW)
+    ),
+    st.builds(lambda name, tree: x.component_updated("m", name, tree), IDS, TREES),
+)
+
+
+TWO: e.Json = {
+    "type": "Box",
+    "children": [{"type": "Box", "id": "b"}, {"type": "Text", "id": "a", "value": ""}],
+}
+
+
+@given(TREES, st.lists(TREE_UPDATES, max_size=6))
+@example(
+    TWO,
+    [
+        x.value_delta("m", "a", HIGH),
+        x.component_updated("m", "b", {"id": "b", "children": {"id": "a"}}),
+        x.component_updated("m", "b", {"id": "b"}),
+        x.value_delta("m", "a", LOW),
+    ],
+)
+def test_texts_that_share_an_id_are_the_same_however_they_are_folded(
+    root: e.Json, updates: list[e.Event]
+) -> None:
+    first, *others = ways([x.added(x.widget("m", root)), *updates])
+
+    for other in others:
+        assert other == first
+    assert fold(diff(ThreadState(), first)).items == first.items
 
 
 def test_halves_of_whole_values_do_not_wait() -> None:
@@ -330,12 +405,19 @@ def test_decode_takes_halves_however_they_are_written(end: bytes) -> None:
         (b'{"type":"x","y":"\\ud83d","z":"\xff"}', "not UTF-8"),
         (b'{"type":"x","y":"\xed\xa0\xbd"}', "not UTF-8"),
         (rb'{"type":"x","y":\ud83d}', "JSON is malformed"),
+        (rb'{"type":"x","y":"\ud83d\q"}', "JSON is malformed"),
         (rb'{"type":"notice","level":"\ud83d"}', "`message`"),
     ],
 )
 def test_a_half_excuses_nothing_else(text: bytes, reason: str) -> None:
     with pytest.raises(DecodeError, match=reason):
         decode(text)
+
+
+def test_decode_mends_a_delta_but_for_its_ends() -> None:
+    event: Any = decode(encode(x.text_delta("m", ODD + LOW + ODD + HIGH)))
+
+    assert event.update.delta == "a\ufffdb\ufffda\ufffdb" + HIGH
 
 
 def test_encode_writes_a_half_as_an_escape() -> None:
@@ -390,24 +472,30 @@ def test_a_snapshot_has_halves_only_where_a_text_waits() -> None:
     assert text_in(restore(with_halves(half()))) == "hi\ufffd"
 
 
+NO_HALF = "this is not the first half of a character @ $.items[0].halves[0]"
+
+
 @pytest.mark.parametrize(
     ("paper", "words"),
     [
-        (with_halves(half("de00")), "first half"),
-        (with_halves(half("D83D")), "first half"),
-        (with_halves(half(HIGH)), "first half"),
-        (with_halves(half(3)), "first half"),
-        (with_halves({}), "first half"),
+        (with_halves(half("de00")), f"{NO_HALF}.delta"),
+        (with_halves(half("D83D")), f"{NO_HALF}.delta"),
+        (with_halves(half(HIGH)), f"{NO_HALF}.delta"),
+        (with_halves(half(3)), f"{NO_HALF}.delta"),
+        (with_halves({}), f"{NO_HALF}.delta"),
         (with_halves(half(index="x")), "content_index"),
-        (with_halves(half(index=5000)), "no such text"),
-        (with_halves(half(), half()), "no such text"),
-        (with_halves(half(kind="sung")), "no such text"),
-        (with_halves(half(), phase="stored"), "whole characters"),
+        (with_halves(half(index=5000)), "the item has no such text @ $.items[0].halves[0]"),
+        (with_halves(half(), half()), "the item has no such text @ $.items[0].halves[1]"),
+        (with_halves(half(kind="sung")), "the item has no such text @ $.items[0].halves[0]"),
+        (
+            with_halves(half(), phase="stored"),
+            "a stored item ends with whole characters @ $.items[0].halves",
+        ),
         (with_halves(3), "halves"),
     ],
 )
 def test_halves_that_do_not_fit_are_damage(paper: e.Json, words: str) -> None:
-    with pytest.raises(SnapshotError, match=words):
+    with pytest.raises(SnapshotError, match=re.escape(words)):
         restore(paper)
 
 
@@ -501,12 +589,72 @@ def test_characters_are_counted_whole() -> None:
     text = text.append(LOW + HIGH + LOW).append("y" + HIGH)
     assert (text.characters, str(text)) == (5, f"x{SMILE}{SMILE}y\ufffd")
     assert text.append(LOW).characters == 5
+    assert text.append("!").characters == 6
+    assert EMPTY_TEXT.append(LOW + "a" + HIGH).characters == 3
 
 
 def test_a_delta_completes_a_character_that_was_shown_as_a_half() -> None:
     before, after = (fold(message_events(["hi", HIGH, *more])) for more in ([], [LOW, "!"]))
     assert list(diff(before, after)) == [x.text_delta("m", LOW + "!")]
     assert fold(diff(before, after), before) == after
+
+
+def test_a_whole_text_completes_a_character_that_was_shown_as_a_half() -> None:
+    before = fold(message_events(["hi", HIGH]))
+    after = fold([x.added(x.message("m", "hi" + SMILE))])
+
+    assert diff(before, after) == [x.text_delta("m", LOW)]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "delta"),
+    [([HIGH, LOW, "!"], SMILE + "!"), ([HIGH, "!"], "\ufffd!"), ([" ", HIGH], " " + HIGH)],
+)
+def test_a_difference_is_said_in_whole_characters(pieces: list[str], delta: str) -> None:
+    before, after = (fold(message_events(["hi", *more])) for more in ([], pieces))
+
+    assert diff(before, after) == [x.text_delta("m", delta)]
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_late_joiner_sees_whether_a_text_that_ends_with_a_half_still_streams(done: bool) -> None:
+    text = {"type": "Text", "id": "t", "value": "a", "streaming": True}
+    state = fold([x.added(x.widget("w", text)), x.value_delta("w", "t", HIGH, done=done)])
+
+    assert fold(diff(ThreadState(), state)).items == state.items
+    assert state.items["w"].to_json()["widget"]["streaming"] is not done
+
+
+@pytest.mark.parametrize(
+    ("make", "delta"),
+    [(message_events, x.text_delta("m", HIGH)), (widget_events, x.value_delta("m", "t", HIGH))],
+)
+def test_a_half_that_has_come_is_one_more_delta(
+    make: Callable[[list[str]], list[e.Event]], delta: e.Event
+) -> None:
+    before, after = (fold(make(["hi", *more])) for more in ([], [HIGH]))
+
+    assert diff(before, after) == [delta]
+
+
+def test_a_half_comes_along_where_only_the_whole_item_can_say_a_change() -> None:
+    before = fold([x.added(x.message("m", "a"))])
+    later = x.added({**x.message("m", "a"), "created_at": "2026-01-01T00:00:00"})
+    after = fold([later, x.text_delta("m", HIGH)])
+
+    assert fold(diff(before, after), before).items == after.items
+
+
+def test_a_half_comes_along_where_only_the_root_can_say_a_change() -> None:
+    def twins(value: str) -> e.Event:
+        texts = [{"type": "Text", "id": "t", "value": one} for one in ("a", value)]
+        return x.added(x.widget("w", {"type": "Card", "children": texts}))
+
+    before, after = fold([twins("b")]), fold([twins("c"), x.value_delta("w", "t", HIGH)])
+
+    root: Any = diff(before, after)[0]
+    assert type(root.update) is e.WidgetRootUpdated
+    assert fold(diff(before, after), before).items == after.items
 
 
 def test_a_whole_root_leaves_no_half_behind() -> None:
@@ -546,6 +694,7 @@ def grown(*pieces: str) -> ThreadState:
         (["hi"], ["hi", HIGH], False),
         (["hi there"], ["hi", HIGH], False),
         (["hi", "\U0001f900"], ["hi", HIGH], False),
+        (["hi", "\ud83e"], ["hi", HIGH], False),
         (["ha", SMILE], ["hi", HIGH], False),
         (["hi", SMILE], ["hi", HIGH, " there"], False),
     ],
@@ -555,6 +704,16 @@ def test_a_half_that_waits_is_extended_by_its_character(
 ) -> None:
     items = grown(*newer).items[item_id], grown(*older).items[item_id]
     assert items[0].extends(items[1]) is extends
+
+
+def test_a_text_that_has_ended_with_a_half_extends_one_that_has_ended() -> None:
+    text = {"type": "Text", "id": "t", "value": "a", "streaming": True}
+    older, newer = (
+        fold([x.added(x.widget("w", text)), x.value_delta("w", "t", more, done=True)])
+        for more in ("", HIGH)
+    )
+
+    assert newer.items["w"].extends(older.items["w"])
 
 
 @given(PIECES.map(pieces_of), PIECES.map(pieces_of))
@@ -586,3 +745,15 @@ def test_the_news_of_a_text_that_streams_again(item_id: str, units: list[list[in
             state = reduce(state, event)
             news.update(state.items[item_id], event.update)
             assert news.is_none == state.items[item_id].sealed().adds_nothing_to(stored)
+
+
+@pytest.mark.parametrize("end", [LOW, " ", "\ufffd"])
+@pytest.mark.parametrize("stored", [f"{SMILE} there", "\ufffd there", " there"])
+def test_the_news_of_a_text_that_begins_with_a_half(stored: str, end: str) -> None:
+    base = fold([x.added(x.message("m", stored))]).items["m"]
+    state = fold([x.added(x.message("m"))])
+    news = news_of(state.items["m"], base)
+    for event in [x.text_delta("m", HIGH), x.text_delta("m", end)]:
+        state = reduce(state, event)
+        news.update(state.items["m"], event.update)
+        assert news.is_none == state.items["m"].sealed().adds_nothing_to(base)

@@ -104,7 +104,16 @@ def test_a_snapshot_that_lists_too_many_counts_those_behind_the_bound(full: Thre
     assert (len(state.anomalies), state.unlisted_anomalies) == (MAX_ANOMALIES, MORE)
 
 
-@pytest.mark.parametrize("count", [-1, "3", 1.0, None])
+def test_a_snapshot_with_fewer_than_no_anomalies_is_damaged() -> None:
+    with pytest.raises(SnapshotError) as caught:
+        restore({**snapshot(ThreadState()), "unlisted_anomalies": -1})
+
+    assert str(caught.value) == (
+        "the snapshot is damaged: the number is negative @ $.unlisted_anomalies"
+    )
+
+
+@pytest.mark.parametrize("count", ["3", 1.0, None])
 def test_a_snapshot_with_another_kind_of_count_is_refused(count: Any) -> None:
     with pytest.raises(SnapshotError, match="unlisted_anomalies"):
         restore({**snapshot(ThreadState()), "unlisted_anomalies": count})

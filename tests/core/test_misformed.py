@@ -41,6 +41,7 @@ from chatkit_reducer.testing.examples import (
     part_done,
     task,
     task_added,
+    task_updated,
     text_delta,
     value_delta,
     widget,
@@ -104,10 +105,24 @@ def texts(*deltas: Any, index: Any = 0) -> list[Any]:
     return [text_delta("m", delta, index) for delta in deltas]
 
 
+ODD: list[Any] = ["a", None]
+TWINS = widget("v", {"children": [{"id": name, "value": ""} for name in "tu"]})
+
+
 @example(texts("a", None, "b"))
 @example(texts("a", 5, "b", [], "c"))
 @example([*texts("a"), *texts("b", index=False), *texts("c", index=0.0), *texts("d", index=None)])
 @example([*texts("a"), annotation_added("m", citation("x"), 0), *texts(None, "b")])
+@example(texts(None, "b"))
+@example([*texts("a", None), *texts("b", None, index=1)])
+@example([*texts("a"), annotation_added("m", None, 0)])  # type: ignore[arg-type]
+@example([*texts("a"), annotation_added("m", citation("x"), True)])
+@example([added(TWINS), *[value_delta("v", name, delta) for name in "tu" for delta in ODD]])
+@example([added(workflow("f", "one")), task_added("f", task("x"), True)])
+@example([added(workflow("f", "one")), task_added("f", None, 1)])  # type: ignore[arg-type]
+@example([added(workflow("f", "one")), text_delta("f", "a"), task_added("f", task("x"), 1)])
+@example([added(workflow("f", "one")), task_updated("f", task("x"), False)])
+@example([added(workflow("f", "one")), task_updated("f", None, 0)])  # type: ignore[arg-type]
 @example([e.ErrorEvent(code="", message=None, allow_retry=True, extra=None)])  # type: ignore[arg-type]
 @given(MIXED)
 def test_reduce_and_fold_agree_and_neither_raises(events: list[Any]) -> None:
@@ -265,6 +280,8 @@ def test_what_is_as_good_as_a_text_is_taken() -> None:
         (own.ProgressUpdate("x", 5), "progress_update", None, "`icon` to be a string or null"),
         (own.ErrorEvent(allow_retry=1), "error", None, "`allow_retry` to be true or false"),
         (task_added("f", task("x"), True), "workflow.task.added", "f", "whole number, got true or"),
+        (own.ThreadItemUpdated("i", own.GeneratedImageUpdated(5)), "generated_image.updated", "i",
+         "`image` to be a JSON object, got a whole number"),
     ],
 )  # fmt: skip
 def test_what_is_said(event: Any, name: str, item_id: str | None, problem: str) -> None:
@@ -280,6 +297,8 @@ def test_what_is_said(event: Any, name: str, item_id: str | None, problem: str) 
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
+        (own.ThreadItemUpdated("m", own.AssistantMessageContentPartTextDelta(0, None)),
+         "expected `delta` to be a string"),
         (own.ThreadItemRemoved("m", extra={"a": 1}), "expected `extra` to be of class Extra"),
         (own.ThreadItemRemoved("m", extra=own.Extra({"item_id": "n"})), "`extra` holds 'item_id'"),
         (own.ThreadItemUpdated("m", own.GeneratedImageUpdated({}, extra=own.Extra(type="x"))),
@@ -289,7 +308,7 @@ def test_what_is_said(event: Any, name: str, item_id: str | None, problem: str) 
     ],
 )  # fmt: skip
 def test_what_cannot_be_written(event: Any, problem: str) -> None:
-    with pytest.raises(EncodeError, match=problem):
+    with pytest.raises(EncodeError, match=f"^the event cannot be written as JSON: .*{problem}"):
         encode(event)
 
 

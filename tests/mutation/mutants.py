@@ -333,7 +333,7 @@ def _other_expressions(one: Any) -> Iterator[ast.expr]:  # noqa: C901  # one cas
             texts = [value for value in values if isinstance(value, ast.Constant)]
             longest = max(texts, key=lambda text: len(str(text.value)), default=None)
             changed = [_another(value) if value is longest else value for value in values]
-            yield ast.JoinedStr(changed)
+            yield from [ast.JoinedStr(changed)] if texts else []
         case ast.Constant(value=bool(value)):
             yield ast.Constant(not value)
         case ast.Constant(value=int(value)):

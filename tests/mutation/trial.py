@@ -5,12 +5,13 @@ Both ways begin with a copy of a process (`os.fork`), which the mutant may ruin:
 * A change inside a function is put into a process that has collected the tests already, and meets
   only those that come by its line, the likely ones first. Most are found out in milliseconds.
 * A change to what a module holds (a table, a default), or to a function that runs only when a
-  module is imported, has to be there by then: its process has not imported the package.
+  module is imported, has to be there by then: its process imports the package anew.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import importlib.util
 import json
 import os
@@ -19,11 +20,12 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from itertools import filterfalse
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 import coverage
 import pytest
@@ -105,6 +107,7 @@ def _of_module(mutant: Mutant | None, tests: Sequence[str]) -> str | None:
         os.environ["HYPOTHESIS_PROFILE"] = "mutation-few"
         if mutant is not None:
             sys.meta_path.insert(0, _Finder(mutant))
+        _import_anew("chatkit_reducer")
         noticing = _Noticing()
         likely, others = [*filter(is_likely, tests)], [*filterfalse(is_likely, tests)]
         # To collect the tests takes longer than to fail.
@@ -115,6 +118,13 @@ def _of_module(mutant: Mutant | None, tests: Sequence[str]) -> str | None:
         return None
 
     return _in_a_copy(run, seconds=SECONDS_FOR_ALL)
+
+
+def _import_anew(package: str) -> None:
+    """Leave nothing of a package that Hypothesis has imported, because it is a plugin of it."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
+    importlib.import_module(f"{package}.testing.registration").register()
 
 
 class _Noticing:
@@ -199,6 +209,7 @@ class _Loop:
         self._run_all()
         for source in {id(mutant.source): mutant.source for mutant in self._mutants}.values():
             live, plain = _live(source.path), _codes(source.compiled())
+            _forget(source.path)
             for number, mutant in enumerate(self._mutants):
                 if mutant.source is source:
                     self._report(number, self._killer(mutant, live, plain))
@@ -280,6 +291,17 @@ def _live(path: Path) -> _Functions:
             code = function.__code__
             found[code.co_qualname, code.co_firstlineno].append(function)
     return found
+
+
+def _forget(path: Path) -> None:
+    """Empty the caches of the functions of a file: they hold what no mutant has made."""
+    for cached in gc.get_objects():
+        inner = cached.__wrapped__ if isinstance(cached, _CACHED) else None
+        if isinstance(inner, FunctionType) and inner.__code__.co_filename == str(path):
+            cached.cache_clear()
+
+
+_CACHED: Any = type(cache(lambda: None))
 
 
 def _codes(code: CodeType) -> _Codes:

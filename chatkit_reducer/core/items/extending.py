@@ -75,7 +75,7 @@ def text_extends(newer: str, older: str) -> bool:
 
 def lists_begin_alike(newer: list[Any], older: list[Any]) -> bool:
     """Whether a list begins with all of another."""
-    return len(newer) >= len(older) and equal_ignoring_nulls(newer[: len(older)], older)
+    return equal_ignoring_nulls(newer[: len(older)], older)
 
 
 def is_subsequence(newer: Iterable[Any], older: Iterable[Any]) -> bool:

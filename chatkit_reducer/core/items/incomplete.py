@@ -28,10 +28,9 @@ def completed(item: ItemState, update: UnknownUpdate) -> tuple[Any, Fault] | Fau
 
     None if nothing is missing, or the type is unknown. A fault alone if the item cannot tell.
     """
-    cls = UPDATE_TYPES.get(update.type)
-    defaults = {} if cls is None else DEFAULTS.get(cls, {})
-    missing = [name for name in defaults if name not in update.json]
-    if cls is None or not missing:
+    cls: Any = UPDATE_TYPES.get(update.type)
+    missing = [name for name in DEFAULTS.get(cls, {}) if name not in update.json]
+    if not missing:
         return None
     known = {name: update.json.get(name) for name in cls.__struct_fields__ if name != "extra"}
     words = {}

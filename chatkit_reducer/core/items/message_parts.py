@@ -144,7 +144,7 @@ class Part(ByContent, frozen=True, gc=False, eq=False):
             return True
         if self.half != other.half:
             return False
-        if self.text is not None and other.text is not None and _share_citations(self, other):
+        if _share_citations(self, other):
             # Many citations may stay as they are while the text is replaced again and again.
             one, two = self._without_annotations(), other._without_annotations()
             return json_equal(one.json_view(), two.json_view())

@@ -26,8 +26,6 @@ class Task(ItemState, frozen=True, gc=False, eq=False):
 
     def extends(self, older: ItemState) -> bool:
         """Whether its task shows all that the other's shows, and the rest is the same."""
-        if not isinstance(older, Task):
-            return False
         mine, theirs = self.json.get("task"), older.json.get("task")
         if not (isinstance(mine, dict) and isinstance(theirs, dict)):
             return super().extends(older)

@@ -178,7 +178,7 @@ def append_value(item: Widget, update: WidgetStreamingTextValueDelta) -> Widget 
     if key is None:
         return _not_found(update.component_id)
     component = components.at(key)
-    if component.text is None and not isinstance(component.json.get("value"), str):
+    if not isinstance(component.json.get("value"), str):
         problem = f"component {update.component_id!r} has no text `value` to append to"
         return Fault(AnomalyKind.UPDATE_MISFIT, problem)
     longer = component.with_delta(update.delta, done=update.done)

@@ -106,14 +106,19 @@ class Component(Struct, frozen=True, gc=False):
         return "" if self.text is None else self.text.half
 
     def without_half(self) -> Component:
-        """Return this component without such a half."""
-        text = self.text and self.text.without_half()
-        return Component(self.json, self.children, text, self.finished)
+        """Return this component, whose text ends with such a half, without it."""
+        assert self.text is not None
+        return Component(self.json, self.children, self.text.without_half(), self.finished)
+
+    def with_half_mended(self) -> Component:
+        """Return this component, whose text ends with such a half, with U+FFFD in its place."""
+        return Component(self.json, self.children, Text.of(str(self.text)), self.finished)
 
     def with_half(self) -> Component:
         """Return this component with such a half in its JSON; itself if it has none."""
-        if self.text is None or not self.half:
+        if not self.half:
             return self
+        assert self.text is not None
         json = {**self.json, "value": self.text.with_half}
         return Component(json, self.children, None, self.finished)
 
@@ -220,7 +225,7 @@ class Components(Struct, frozen=True, gc=False):
 
     def with_component(self, key: int, old: Component, new: Component) -> Components:
         """Return these components with another in one's place: with the same id and children."""
-        amount = self._amount and self._amount_after([old], [new])
+        amount = self._amount_after([old], [new])
         nodes = self.nodes.set(key, new)
         return Components(nodes, self.ids, self.next_key, amount, self._order)
 
@@ -243,18 +248,14 @@ class Components(Struct, frozen=True, gc=False):
             self._divided(key, old, new),
         )
         named = _ids_with(after, new)
-        return replace(after, ids=ids.updated(named)) if named else after
+        after = replace(after, ids=ids.updated(named)) if named else after
+        overtaken = _overtaken(ids, after, named)
+        return after.updated(overtaken) if overtaken else after
 
     def halves(self) -> dict[str, str]:
         """Return the first halves of characters with which texts end, by component id."""
-        halves = {
-            component_id: component.half
-            for key, component in self.nodes.items()
-            if component.half
-            and type(component_id := component.json.get("id")) is str
-            and self.key_of(component_id) == key
-        }
-        return dict(sorted(halves.items()))
+        waiting = [component for component in self.nodes.values() if component.half]
+        return dict(sorted((component.json["id"], component.half) for component in waiting))
 
     def waits_below(self, key: int) -> bool:
         """Whether a text in the component with this key, or below it, ends with such a half."""
@@ -397,6 +398,24 @@ def _ids_with(components: Components, new: _Nodes) -> dict[str, _Place | None]:
     for key, component_id in _named(new):
         place = changes.get(component_id, components.ids.get(component_id))
         changes[component_id] = _with(components, place, key)
+    return changes
+
+
+def _overtaken(
+    before: Map[str, _Place], components: Components, ids: Iterable[str]
+) -> dict[int, Component]:
+    """Return the components that were the first with one of these ids, and are no longer.
+
+    Only those whose text ends with half of a character: no delta brings the other half now.
+    """
+    changes: dict[int, Component] = {}
+    for component_id in ids:
+        place = before.get(component_id)
+        key = place[0] if type(place) is Vector else place
+        if key is not None and key != components.key_of(component_id):
+            component = components.at(key)
+            if component.half:
+                changes[key] = component.with_half_mended()
     return changes
 
 

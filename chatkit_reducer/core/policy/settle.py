@@ -84,9 +84,10 @@ def settle(
     )
     verdicts = [_verdict(ending, entry, policy, cause) for entry in ending.in_flight()]
     call, waits = ending.waiting_call(verdicts)
+    waiting, possible = (call, None) if waits else (None, call)
     marker = policy.marker if policy.marker and cause in policy.marker.causes else None
-    if call is not None and waits:
-        marker, verdicts = None, _in_front_of(call, verdicts)
+    if waiting is not None:
+        marker, verdicts = None, _in_front_of(waiting, verdicts)
     item = None
     if marker is not None and marker_id is not None and marker_time is not None:
         item = {
@@ -103,8 +104,8 @@ def settle(
         verdicts=tuple(verdicts),
         marker=marker,
         marker_item=item,
-        waiting_call=call if waits else None,
-        possible_call=None if waits else call,
+        waiting_call=waiting,
+        possible_call=possible,
     )
 
 

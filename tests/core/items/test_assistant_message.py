@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatkit_reducer import AnomalyKind, ThreadState
+from chatkit_reducer import AnomalyKind, ThreadState, reduce
 from chatkit_reducer.core.items.assistant_message import Part
 from chatkit_reducer.core.json_values import json_copy
 from chatkit_reducer.events import Event, Json
@@ -56,6 +56,12 @@ def test_part_added_sets_the_part_at_its_index() -> None:
 
 def test_part_added_replaces_a_part_that_is_there() -> None:
     content = content_after(text_delta("m", "old"), part_added("m", part("new")))
+
+    assert content == [part("new")]
+
+
+def test_part_added_replaces_the_citations_of_a_part_as_well() -> None:
+    content = content_after(annotation_added("m", citation("A"), 0), part_added("m", part("new")))
 
     assert content == [part("new")]
 
@@ -218,6 +224,14 @@ def test_part_done_keeps_the_streamed_annotations_when_it_brings_none(final: Jso
     )
 
     assert content == [part("final", citation("A"))]
+
+
+def test_part_done_that_brings_nothing_new_is_no_change() -> None:
+    cited = state_after(added(message("m", "a")), annotation_added("m", citation("A"), 0))
+    state = reduce(cited, part_done("m", {"type": "output_text", "text": "b"}))
+
+    for same in (part("b"), {"type": "output_text", "text": "b"}):
+        assert reduce(state, part_done("m", same)) is state
 
 
 def test_part_done_keeps_the_annotations_that_the_part_came_with() -> None:

@@ -73,6 +73,7 @@ SMALL = st.one_of(
         st.sampled_from([{}, {"summary": None}, {"summary": {"title": "a"}}]),
     ),
     st.builds(lambda root: widget("x", root), COMPONENTS),
+    st.builds(lambda task: item("x", "task", task=task), TASKS),
     st.sampled_from([image("x"), image("x", "u"), user_message("x", "a")]),
 )
 LOADING_TASK: Json = {
@@ -153,8 +154,13 @@ def text(value: str, **more: Any) -> Json:
     return {"type": "Text", "id": "t", "value": value, **more}
 
 
-def card(*children: Json, **more: Any) -> Json:
+def card(*children: Any, **more: Any) -> Json:
     return {"type": "Card", "children": list(children), **more}
+
+
+def alone(**fields: Any) -> Json:
+    """An item that is a task with these fields."""
+    return item("t", "task", task={"type": "custom", **fields})
 
 
 CASES: dict[str, tuple[Json, Json, bool]] = {
@@ -185,6 +191,37 @@ CASES: dict[str, tuple[Json, Json, bool]] = {
     "a task less": (workflow("w", "a"), workflow("w", "a", "b"), False),
     "a task with another title": (workflow("w", "b"), workflow("w", "a"), False),
     "a task with a longer title": (workflow("w", "ab"), workflow("w", "a"), True),
+    "one task of two": (
+        item("w", "workflow", workflow={"type": "custom", "tasks": [{"title": "b"}, {}]}),
+        item("w", "workflow", workflow={"type": "custom", "tasks": [{"title": "a"}]}),
+        False,
+    ),
+    "a title where there was a null": (alone(title="a"), alone(title=None), True),
+    "a title that is no text any more": (alone(title=1), alone(title="a"), False),
+    "a title where there was a number": (alone(title="a"), alone(title=1), False),
+    "a longer content": (alone(content="ab"), alone(content="a"), True),
+    "a longer text in a field of another kind": (alone(icon="ab"), alone(icon="a"), False),
+    "one more source": (alone(sources=["a", "b"]), alone(sources=["a"]), True),
+    "another source": (alone(sources=["b", "a"]), alone(sources=["a"]), False),
+    "one source less": (alone(sources=["a"]), alone(sources=["a", "b"]), False),
+    "sources that are no list any more": (alone(sources=1), alone(sources=["a"]), False),
+    "sources that were no list": (alone(sources=["a"]), alone(sources=1), False),
+    "a task item with more beside the task": (
+        {**alone(title="a"), "x": 1},
+        alone(title="a"),
+        False,
+    ),
+    "a task item that is of another thread": (
+        {**alone(title="ab"), "thread_id": "other"},
+        alone(title="a"),
+        False,
+    ),
+    "a task that is no object any more": (
+        item("t", "task", task="custom"),
+        alone(title="a"),
+        False,
+    ),
+    "a task that was no object": (alone(title="a"), item("t", "task", task="custom"), False),
     "another workflow type": (
         item("w", "workflow", workflow={"type": "custom", "tasks": []}),
         item("w", "workflow", workflow={"type": "reasoning", "tasks": []}),
@@ -215,6 +252,27 @@ CASES: dict[str, tuple[Json, Json, bool]] = {
     "a child that is no object": (
         widget("w", {"type": "Card", "children": ["x", 1]}),
         widget("w", {"type": "Card", "children": ["x", 2]}),
+        False,
+    ),
+    "a child that is no object any more": (
+        widget("w", card("x")),
+        widget("w", card(text("a"))),
+        False,
+    ),
+    "a child that was no object": (widget("w", card(text("a"))), widget("w", card("x")), False),
+    "children where there were none": (
+        widget("w", card(text("a"))),
+        widget("w", {"type": "Card"}),
+        True,
+    ),
+    "a value where there was a null": (
+        widget("w", {"type": "Card", "size": "s"}),
+        widget("w", {"type": "Card", "size": None}),
+        True,
+    ),
+    "a text where there was a number": (
+        widget("w", text("a")),
+        widget("w", {**text(""), "value": 1}),
         False,
     ),
     "what streamed has ended": (
@@ -267,6 +325,8 @@ def test_cases(name: str) -> None:
         ("loading", "odd", False),
         (1, 1, True),
         (1, "complete", False),
+        (["none"], ["none"], True),
+        (["none"], "complete", False),
     ],
 )
 def test_the_status_of_a_task(older: Any, newer: Any, expected: bool) -> None:

@@ -12,7 +12,7 @@ from chatkit_reducer import ThreadState, compact, decode, fold, policies, reduce
 from chatkit_reducer.analysis import sweep
 from chatkit_reducer.core.anomalies import AnomalyKind
 from chatkit_reducer.errors import AnomalyError
-from chatkit_reducer.events import Event, Json
+from chatkit_reducer.events import Event, Json, ThreadItemUpdated, UnknownUpdate
 from chatkit_reducer.testing import examples as x
 
 PART = "assistant_message.content_part"
@@ -101,6 +101,49 @@ def test_a_message_all_of_whose_indices_are_missing_is_whole() -> None:
     assert content(state)[0]["annotations"] == [CITATION]
     assert len(state.anomalies) == len(events)
     assert problems(state)[2][0] == "`content_index` and `annotation_index` are missing"
+
+
+@pytest.mark.parametrize(
+    ("before", "kind", "fields", "instead"),
+    [
+        (x.message("m"), f"{PART}.added", {"content": {}}, "the part was added behind the others"),
+        (x.message("m", "a"), f"{PART}.text_delta", {"delta": "b"}, "the newest part was taken"),
+        (
+            x.message("m", "a"),
+            f"{PART}.annotation_added",
+            {"annotation": CITATION},
+            "the newest part was taken, the citation was added at the end",
+        ),
+        (
+            x.workflow("m"),
+            "workflow.task.added",
+            {"task": {}},
+            "the task was added behind the others",
+        ),
+        (x.workflow("m", "a"), "workflow.task.updated", {"task": {}}, "the only task was taken"),
+    ],
+)
+def test_an_index_that_is_missing_is_named(
+    before: Json, kind: str, fields: Json, instead: str
+) -> None:
+    [problem] = problems(folded([x.added(before)], lacking("m", kind, **fields)))
+
+    assert problem[1] == instead
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        {"type": f"{PART}.text_delta", "content_index": 0, "delta": "b"},
+        {"type": "widget.root.updated", "widget": {}},
+        {"type": "new"},
+    ],
+)
+def test_an_update_that_code_calls_unknown_lacks_nothing(update: Json) -> None:
+    state = folded(message("a"), ThreadItemUpdated("m", UnknownUpdate(update)))
+
+    assert state == fold(message("a"))
+    assert state.anomalies == ()
 
 
 def test_text_without_an_index_begins_a_message_that_has_no_part() -> None:

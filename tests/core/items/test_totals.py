@@ -12,14 +12,16 @@ from chatkit_reducer import ThreadState, fold, reduce
 from chatkit_reducer.core.items import AssistantMessage
 from chatkit_reducer.core.items.message_parts import Amount, Part
 from chatkit_reducer.core.items.text import EMPTY_TEXT, Text
-from chatkit_reducer.events import Event, Json
+from chatkit_reducer.events import Event, Json, ProgressUpdate
 from chatkit_reducer.testing.examples import (
     added,
     annotation_added,
     citation,
+    message,
     part,
     part_added,
     part_done,
+    state_after,
     text_delta,
 )
 
@@ -31,6 +33,7 @@ PARTS = st.builds(part, TEXTS) | st.sampled_from(
         part("", citation("A")),
         {"type": "strange"},
         {"type": "strange", "text": None},
+        {"type": "output_text", "text": "", "annotations": {"strange": 1}},
     ]
 )
 INDEXES = st.integers(0, 4)
@@ -42,12 +45,17 @@ UPDATES = st.one_of(
 )
 
 
+def citations(part: Json) -> list[Json]:
+    found = part.get("annotations")
+    return found if isinstance(found, list) else []
+
+
 def counted(content: list[Json]) -> Amount:
     texts = [one.get("text") for one in content]
     return Amount(
         characters=sum(len(text) for text in texts if isinstance(text, str)),
         visible=sum(not isinstance(text, str) or bool(text.strip()) for text in texts),
-        empty=sum(one.get("text") == "" and not one.get("annotations") for one in content),
+        empty=sum(one.get("text") == "" and not citations(one) for one in content),
     )
 
 
@@ -83,6 +91,13 @@ def test_a_message_knows_how_much_is_in_it_however_often_it_is_asked(
         assert amount == sum([Part.parse(one).amount for one in now], Amount())
 
 
+@given(st.lists(PARTS, max_size=4))
+def test_a_message_that_nothing_touches_knows_it_too(content: list[Json]) -> None:
+    stored = AssistantMessage({"id": "m", "content": content})
+
+    assert stored.amount == counted(content)
+
+
 @given(st.lists(st.text(" \n\u2003a", min_size=1, max_size=3)), st.data())
 def test_a_text_counts_no_piece_twice(pieces: list[str], data: st.DataObject) -> None:
     class Piece(str):
@@ -113,6 +128,22 @@ def test_the_empty_text_that_everybody_shares_stays_empty() -> None:
     assert str(EMPTY_TEXT) == ""
     assert EMPTY_TEXT.cells == []
     assert EMPTY_TEXT.is_blank
+
+
+def test_padding_that_text_grows_in_stays_empty_for_all_others() -> None:
+    state = state_after(added(message("m")), text_delta("m", "x", 1), ProgressUpdate("busy"))
+    for delta in ("", "a"):
+        state = reduce(state, text_delta("m", delta, 0))
+
+    assert state.items["m"].to_json()["content"] == [part("a"), part("x")]
+    assert EMPTY_TEXT.cells == []
+
+
+def test_a_text_has_nothing_of_what_grew_from_it() -> None:
+    text = Text.of(" ")
+    text.append("b")
+
+    assert (text.characters, text.is_blank) == (1, True)
 
 
 @pytest.mark.parametrize("first", ["", "a"])

@@ -400,6 +400,20 @@ def test_texts_of_one_widget_stream_side_by_side() -> None:
     assert values == ["a134", "b5"]
 
 
+def test_a_text_that_is_done_stays_done_while_another_streams() -> None:
+    first, second = ({"type": "Text", "id": name, "value": "", "streaming": True} for name in "ab")
+
+    state = in_doubles(
+        added(widget("w", bare_card(first, second))),
+        value_delta("w", "a", "1", done=True),
+        value_delta("w", "b", "2"),
+        value_delta("w", "a", "3"),
+    )
+
+    done = {**first, "value": "13", "streaming": False}
+    assert state.items["w"].to_json()["widget"] == bare_card(done, {**second, "value": "2"})
+
+
 def test_a_component_that_comes_again_streams_again() -> None:
     streaming = {**TEXT, "streaming": True}
 
@@ -411,6 +425,13 @@ def test_a_component_that_comes_again_streams_again() -> None:
     )
 
     assert state.items["w"].to_json()["widget"] == bare_card({**streaming, "value": "ac"})
+
+
+def test_a_component_is_found_by_its_id_or_not_at_all() -> None:
+    item = state_after(added(widget("w", bare_card(TEXT)))).items["w"]
+    found, missing = item.component("t"), item.component("u")  # type: ignore[attr-defined]
+
+    assert (found and found.json, missing) == (TEXT, None)
 
 
 def test_a_component_replaced_by_the_like_is_no_change() -> None:

@@ -162,6 +162,19 @@ def test_a_component_of_an_id_that_many_have_is_found_in_an_order_that_is_kept(
     assert json_equal(item_of(state).json_view(), model.items["w"])
 
 
+def test_components_that_take_the_place_of_one_stand_before_those_behind_it() -> None:
+    root: Json = {"type": "Col", "children": [{"id": "a"}, {"id": "t"}, {"id": "t"}]}
+    grown = [{"id": "a", "children": [{"id": "t"}] * number} for number in (1, 4)]
+    state, model = reduce(ThreadState(), added(widget("w", root))), NaiveThread([widget("w", root)])
+    for update in (
+        *[component_updated("w", "a", one) for one in grown],
+        *[component_updated("w", "t", {"id": "z", "n": number}) for number in range(6)],
+    ):
+        state = reduce(state, update)
+        model.apply(to_json(update))
+        assert json_equal(item_of(state).json_view(), model.items["w"])
+
+
 def test_a_component_that_contains_itself_is_not_looked_into() -> None:
     root: dict[str, Any] = {"type": "Col", "id": "r"}
     root["children"] = [{"type": "Text", "id": "t", "value": "x"}, root]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatkit_reducer import AnomalyKind, ThreadState
+from chatkit_reducer import AnomalyKind, ThreadState, reduce
 from chatkit_reducer.core.items import Workflow, parse_item
 from chatkit_reducer.events import Json
 from chatkit_reducer.testing.examples import (
@@ -242,5 +242,12 @@ def test_only_the_tasks_that_load_are_put_to_rest() -> None:
     loading = parse_item(json).item
 
     assert isinstance(loading, Workflow)
-    assert loading.sealed().tasks == [{"title": "a"}, task("b")]
-    assert loading.sealed().sealed().tasks == [{"title": "a"}, task("b")]
+    rested = loading.sealed()
+    assert rested.tasks == [{"title": "a"}, task("b")]
+    assert rested.sealed() is rested
+
+
+def test_a_task_that_comes_as_it_is_changes_nothing() -> None:
+    state = state_after(added(workflow("f", "a")))
+
+    assert reduce(state, task_updated("f", task("a"), 0)) is state

@@ -75,6 +75,7 @@ def test_a_new_item_that_is_persisted() -> None:
 def test_a_new_item_that_is_discarded() -> None:
     settlement = settled(state_after(*ANSWER), policies.DROP)
     assert ids(settlement.discard) == ["m"]
+    assert [verdict.is_added for verdict in settlement.verdicts] == [False]
     assert settlement.writes == ()
     assert settlement.events == (removed("m"),)
 
@@ -136,6 +137,16 @@ def test_the_row_that_decided_says_why() -> None:
         "The SDK stores a pending message of the assistant that is not blank."
     )
     assert str(verdict.case) == "item assistant_message, new, partial, cancelled"
+
+
+def test_a_row_that_names_an_item_decides_about_that_one() -> None:
+    rows = [Row(decision="discard", id="m", reason="a"), Row(decision="persist", reason="b")]
+    state = state_after(added(message("m", "x")), added(message("n", "y")))
+    settlement = settled(state, Policy(name="named", rows=rows))
+
+    assert (ids(settlement.discard), ids(settlement.persist)) == (["m"], ["n"])
+    assert [verdict.case.id for verdict in settlement.verdicts] == ["m", "n"]
+    assert [verdict.case.id for verdict in settled(state).verdicts] == ["*", "*"]
 
 
 @pytest.mark.parametrize("kind", ["new.type", "user_message", "end_of_turn", "structured_input"])
@@ -348,6 +359,14 @@ def test_an_item_in_doubt_that_is_discarded_falls_back_for_certain() -> None:
     settlement = settled(state, DROP_EVERYTHING, delivered=delivered)
     assert [write.item for write in settlement.writes] == [message("m", "Hi")]
     assert fold(settlement.events, state) == delivered
+
+
+def test_an_item_in_doubt_that_is_stale_is_not_written() -> None:
+    delivered = state_after(stored=[message("m", "Hi")])
+    state = fold([done(message("m", "Bye"))], delivered)
+    settlement = settled(state, LEAVE_EVERYTHING, delivered=delivered)
+    assert ids(settlement.stale) == ["m"]
+    assert settlement.writes == ()
 
 
 @pytest.mark.parametrize("policy", [DROP_EVERYTHING, LEAVE_EVERYTHING])

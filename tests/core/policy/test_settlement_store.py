@@ -456,7 +456,7 @@ def marked(state: ThreadState, policy: Policy = policies.KEEP, **more: Any) -> S
 def test_a_message_in_front_of_a_stored_call() -> None:
     settlement = marked(state_after(*ANSWER, done(call())))
     assert places(settlement) == [("add", "m", "c")]
-    assert settlement.waiting_call == "c"
+    assert (settlement.waiting_call, settlement.possible_call) == ("c", None)
     assert settlement.marker is None
 
 
@@ -465,7 +465,7 @@ def test_a_message_behind_a_stored_call() -> None:
     state = state_after(done(call()), *ANSWER)
     settlement = marked(state)
     assert places(settlement) == [("add", "m", None), ("add", "mark", None)]
-    assert settlement.possible_call == "c"
+    assert (settlement.waiting_call, settlement.possible_call) == (None, "c")
     assert settlement.look_up == ("m", "c")
     # The store knows.
     answered = marked(state, stored={"c": call(status="completed")})
@@ -498,7 +498,7 @@ def test_a_call_with_something_stored_behind_it_is_old() -> None:
 def test_a_call_that_is_pending_itself_is_written_last(events: list[Event]) -> None:
     settlement = marked(state_after(*events))
     assert places(settlement) == [("add", "m", None), ("add", "c", None)]
-    assert settlement.waiting_call == "c"
+    assert (settlement.waiting_call, settlement.possible_call) == ("c", None)
     assert settlement.marker is None
 
 

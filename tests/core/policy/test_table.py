@@ -313,7 +313,7 @@ def test_a_row_may_name_items_by_their_id() -> None:
     }
     assert table.row_for(Case("widget", *PARTIAL)).decision == "persist"
     assert table.names_ids
-    assert not policies.KEEP.names_ids
+    assert not policy(row("persist", item="widget"), row("discard")).names_ids
 
 
 PARTIAL = (Origin.NEW, Content.PARTIAL, Cause.ENDED)
@@ -380,10 +380,10 @@ def test_a_row_with_an_id_reads_like_one() -> None:
 
 
 def test_the_cases_of_rows_with_ids() -> None:
-    rows = [row(item="widget", id="a*"), row(id="b"), row(id="c*", item="task"), row()]
+    rows = [row(item="widget", id="ab*"), row(id="b"), row(id="c*", item="task"), row()]
     found = {(case.item, case.id) for case in cases_of(rows)}
     assert found == {
-        *[("widget", one) for one in ("a(any other id)", "b", "*")],
+        *[("widget", one) for one in ("ab(any other id)", "b", "*")],
         *[("task", one) for one in ("b", "c(any other id)", "*")],
         *[(SOME_OTHER_TYPE, one) for one in ("b", "*")],
     }
@@ -533,6 +533,15 @@ def test_a_policy_names_the_cases_that_it_leaves_open(left_open: int, words: str
         Policy(name="p", rows=table)
 
     assert str(caught.value) == f"policy 'p': no row decides for {words}: add a row that does"
+
+
+def test_a_case_that_is_left_open_is_named_once_whatever_ids_are_named() -> None:
+    decided = [row(origin="base"), *[row(cause=cause) for cause in list(Cause)[1:]]]
+
+    assert refused(row(id="x", content="partial"), row(content="complete"), *decided) == (
+        f"policy 'p': no row decides for {EMPTY_NEW}, ended; "
+        "item (any other type), new, partial, ended: add a row that does"
+    )
 
 
 def test_a_policy_says_all_that_is_wrong_with_it() -> None:

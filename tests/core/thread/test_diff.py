@@ -694,6 +694,8 @@ def test_a_pending_item_that_no_update_is_for_is_not_sent_again() -> None:
         pytest.param(user_message("x", "a"), user_message("x", "b"), id="no updates for its type"),
         pytest.param(widget("x", {"type": "Card"}), workflow("x"), id="a widget to a workflow"),
         pytest.param(workflow("x"), message("x"), id="a workflow to a message"),
+        pytest.param(message("x", "a"), workflow("x"), id="a message to a workflow"),
+        pytest.param(image("x", "u"), message("x"), id="an image to a message"),
     ],
 )
 def test_what_no_update_says_of_a_pending_item_is_said_by_the_whole_of_it(

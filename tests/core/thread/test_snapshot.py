@@ -231,10 +231,35 @@ def test_a_snapshot_of_version_1_is_read(events: list[Event], stored: list[Json]
     assert snapshot(back) == snapshot(state)
 
 
-def test_an_event_that_has_the_name_of_a_stored_item_keeps_it() -> None:
-    state = fold([e.UnknownEvent({"type": "stored item"})])
+def lost(name: str) -> Event:
+    """An update of this type, for an item that the thread does not have."""
+    return e.ThreadItemUpdated("gone", e.UnknownUpdate({"type": name}))
 
-    assert restore({**snapshot(state), "version": 1}).anomalies == state.anomalies
+
+@pytest.mark.parametrize("name", ["stored item", "pending, new"])
+def test_an_event_keeps_its_name_if_version_1_had_another_use_for_it(name: str) -> None:
+    state = fold([added(message("m")), lost(name)])
+    (anomaly,) = restore({**snapshot(state), "version": 1}).anomalies
+    assert anomaly.event == name
+
+    (first,) = restore(snapshot(fold([lost(name)]))).anomalies
+    assert first.event == name
+
+
+def test_a_phase_of_version_1_that_is_no_text_is_damage() -> None:
+    paper = of_version_1(snapshot(fold([added(message("m"))])))
+    paper["items"][0]["phase"] = []
+
+    with pytest.raises(SnapshotError, match="the snapshot is damaged"):
+        restore(paper)
+
+
+def test_what_comes_after_a_restore_stands_behind_all_else() -> None:
+    back = restore(snapshot(fold([done(message("m")), done(message("l"))])))
+    after = fold([done(message("a"))], back)
+
+    assert list(after.items) == ["m", "l", "a"]
+    assert [entry.item.id for entry in after.contents().newest_first()] == ["a", "l", "m"]
 
 
 # --- damage ---------------------------------------------------------------------------------------
@@ -250,9 +275,11 @@ def test_another_version(version: Any) -> None:
 @pytest.mark.parametrize("error", [SnapshotError, TypeError])
 def test_what_is_not_a_mapping(paper: Any, error: type[Exception]) -> None:
     kind = type(paper).__name__
-    said = f"expected the mapping that snapshot returned, got {kind}: decode the JSON text of"
-    with pytest.raises(error, match=f"^{said}"):
+    said = f"expected the mapping that snapshot returned, got {kind}: "
+    with pytest.raises(error) as caught:
         restore(paper)
+
+    assert str(caught.value) == f"{said}decode the JSON text of a snapshot before restoring it"
 
 
 def test_a_mapping_without_a_version() -> None:

@@ -12,6 +12,7 @@ from chatkit_reducer import AnomalyKind, ThreadState, fold
 from chatkit_reducer.core.items import OpaqueItem
 from chatkit_reducer.core.json_values import json_copy
 from chatkit_reducer.core.thread.lifecycle import Phase
+from chatkit_reducer.events import Json
 from chatkit_reducer.testing.examples import (
     image,
     item,
@@ -131,9 +132,18 @@ def test_of_two_items_with_one_id_the_later_counts_with_an_anomaly() -> None:
     assert anomaly.instead == "the later one counts"
 
 
-def test_a_malformed_item_is_kept_as_it_came_with_an_anomaly() -> None:
-    broken = item("m", "assistant_message", content="hello")
-
+@pytest.mark.parametrize(
+    "broken",
+    [
+        item("m", "assistant_message", content="hello"),
+        item("m", "assistant_message", content=["hello"]),
+        item("m", "workflow", workflow=["hello"]),
+        item("m", "workflow", workflow={"tasks": {}}),
+        item("m", "workflow", workflow={"tasks": ["hello"]}),
+        item("m", "widget", widget="hello"),
+    ],
+)
+def test_a_malformed_item_is_kept_as_it_came_with_an_anomaly(broken: Json) -> None:
     state = ThreadState.from_items([broken])
 
     assert isinstance(state.items["m"], OpaqueItem)

@@ -390,3 +390,10 @@ def test_a_state_says_in_short_what_is_in_it() -> None:
 
     assert repr(state) == "ThreadState(thread='thr_1', items=2, pending=('m',), anomalies=1)"
     assert repr(state.items) == "Items(['m', 'n'])"
+
+
+def test_an_update_without_effect_gives_the_same_object_for_any_item_in_flight() -> None:
+    state = state_after(added(message("m", "a")), added(message("n", "b")))
+
+    for item_id in ("m", "n"):
+        assert reduce(state, updated(item_id, UnknownUpdate({"type": "new"}))) is state
