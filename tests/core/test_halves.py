@@ -246,6 +246,23 @@ def test_a_text_waits_only_while_deltas_find_it() -> None:
         assert again["widget"]["children"][1]["value"] == "a\ufffd\ufffd"
 
 
+def test_the_first_of_several_texts_with_one_id_is_the_one_that_waits() -> None:
+    box: e.Json = {"type": "Box", "id": "b"}
+    twin: e.Json = {"type": "Text", "id": "t", "value": "a", "streaming": True}
+    inside = x.component_updated("m", "b", {**box, "children": twin})
+    half = x.value_delta("m", "t", HIGH, done=True)
+
+    behind = fold([x.added(x.widget("m", {"children": [twin, twin, box]})), half, inside])
+    waiting: Any = behind.items["m"].halves()
+    assert [one.delta for one in waiting] == [HIGH]
+
+    before = fold([x.added(x.widget("m", {"children": [box, twin, twin]})), half, inside])
+    first = before.items["m"].to_json()["widget"]["children"][1]
+    assert before.items["m"].halves() == []
+    assert first == {**twin, "value": "a\ufffd", "streaming": False}
+    assert restore(snapshot(before)) == before
+
+
 IDS = st.sampled_from("ab")  # few: most stand for several components
 TREES = st.recursive(
     st.builds(lambda name: {"type": "Text", "id": name, "value": ""}, IDS),
