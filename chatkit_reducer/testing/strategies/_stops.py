@@ -165,5 +165,5 @@ def _total(
     (name, about, last, marker), rows = draw(bases), draw(tables)
     policy = Policy(name=name, rows=[last], marker=marker, about=about)
     for row in reversed(rows):
-        policy = policy.with_rows(row, name=name, about=about)
-    return policy
+        policy = policy.with_rows(row, name=name)
+    return attrs.evolve(policy, about=about)
