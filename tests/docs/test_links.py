@@ -29,6 +29,11 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def links(page: Path) -> list[tuple[str, str]]:
+    """The paths and the anchors of the links of a page; code may look like one."""
+    return LINK.findall(re.sub(r"`[^`\n]+`", "", text_of(page)))
+
+
 def target_of(page: Path, path: str) -> Path:
     """The file behind a link; the package may be installed elsewhere than the pages."""
     target = (page.parent / path).resolve() if path else page
@@ -41,7 +46,7 @@ def target_of(page: Path, path: str) -> Path:
 def test_every_link_leads_somewhere(page: Path) -> None:
     broken = [
         f"{path}#{anchor}" if anchor else path
-        for path, anchor in LINK.findall(text_of(page))
+        for path, anchor in links(page)
         if not (target := target_of(page, path)).exists()
         or (anchor and anchor not in anchors(target))
     ]
