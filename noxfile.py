@@ -236,7 +236,7 @@ def nightly(session: nox.Session) -> None:
     Before that, the slow tests are run, and each real server is killed in mid-answer 50 times.
     """
     session.install("-e", ".[dev]")
-    session.run(*PYTEST, "-m", "slow")
+    session.run(*PYTEST, "-m", "slow", env={"HYPOTHESIS_PROFILE": "ci"})
     killed = "tests/integrations/openai_chatkit/test_killed_servers.py"
     session.run("python", "-m", "pytest", "-q", "-s", killed, env={"KILLED_SERVERS": "50"})
     for _ in range(10):
