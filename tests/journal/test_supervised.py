@@ -524,6 +524,7 @@ UNSENT_REMOVALS: list[tuple[list[Event], list[Event], list[Event]]] = [
     ([STORED], [text_delta("m", ", and more")], [replaced(message("m", "stored"))]),
     ([NOTE], [added(message("m", "shown"))], [removed("m")]),
     ([], [STORED], []),  # the store has it still, and the client shows it
+    ([], [added({**message("m"), "type": "hidden_context_item", "content": "a note"})], []),
     ([], [], []),
 ]
 
@@ -562,6 +563,30 @@ def test_a_removal_that_the_client_was_not_sent_is_told_behind_the_settlement(
         assert stream.settlement.verdicts == ()
         assert exchange.got == [*sent, *(told if ends == "stopped" else [])]
         assert list(stream.corrections) == told
+
+    run_on(loop, body)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_removal_that_the_consumer_was_given_is_not_taken_back(loop: str) -> None:
+    async def body() -> None:
+        goes_on = anyio.Event()
+        goes_on.set()  # the write takes a turn of the event loop, and no longer
+        exchange = Exchange([text_delta("m", ", and more"), removed("m")], state=fold([STORED]))
+        stream = supervise(
+            exchange.produce(),
+            exchange.commit,
+            policy=policies.KEEP,
+            state=exchange.state,
+            journal=JournalWriter(Slow(3, anyio.Event(), goes_on), "r", thread="t"),
+        )
+        async with stream:
+            async for event in stream:
+                exchange.got.append(event)
+                if event == removed("m"):
+                    break
+        assert exchange.got == exchange.script
+        assert stream.corrections == ()
 
     run_on(loop, body)
 

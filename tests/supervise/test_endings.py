@@ -903,15 +903,17 @@ def test_items_that_are_known_are_not_loaded(run: Callable[[Body], None]) -> Non
     run(body)
 
 
+async def says_nothing(item_id: str) -> UnsetType:
+    """The `load` of a store that does not say what it has."""
+    return UNSET
+
+
 def test_a_store_that_does_not_say_what_it_has(
     run: Callable[[Body], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def load(item_id: str) -> UnsetType:
-        return UNSET
-
     async def body() -> None:
         app = App()
-        stream = supervise(app.answer(BEGUN), app.commit, policy=NO_MARKER, load=load)
+        stream = supervise(app.answer(BEGUN), app.commit, policy=NO_MARKER, load=says_nothing)
         await drain(stream)
         assert app.texts == ["one two "]
         assert not app.settlement.verdicts[0].was_looked_up
@@ -923,13 +925,10 @@ def test_a_store_that_does_not_say_what_it_has(
 def test_updates_for_an_item_of_which_the_store_does_not_say_whether_it_has_it(
     run: Callable[[Body], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def load(item_id: str) -> UnsetType:
-        return UNSET
-
     async def body() -> None:
         app = App()
         events = [value_delta("w", "t", "b"), value_delta("w", "t", "c")]
-        await drain(supervise(app.answer(events), app.commit, policy=NO_MARKER, load=load))
+        await drain(supervise(app.answer(events), app.commit, policy=NO_MARKER, load=says_nothing))
         assert app.settlement.writes == ()
 
     run(body)

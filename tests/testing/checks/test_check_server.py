@@ -28,7 +28,7 @@ from chatkit_reducer.testing.cancellation import (
     Way,
 )
 from chatkit_reducer.testing.cancellation.shapes import ShapeError, yield_in_shape
-from chatkit_reducer.testing.checks import check_server
+from chatkit_reducer.testing.checks import _server, check_server
 from chatkit_reducer.testing.checks._server import _describe
 
 with warnings.catch_warnings():
@@ -399,6 +399,22 @@ def test_what_a_shape_has_lost_is_shown() -> None:
         "lost: aclose at point 3 of a response of shape task_group, after 0 events: m: go" in said
     )
     assert "shape task_group: 3 points, something wrong at 1" in said
+
+
+def test_what_cannot_be_helped_is_left_out_of_the_other_shapes_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost = Finding(way=Way.ACLOSE, point=3, kind=FindingKind.LOST, problem="m: gone")
+
+    def cancelled(make: Any, ways: Any, **_: Any) -> Report:
+        is_plain = not isinstance(make, partial)
+        findings = () if is_plain else (lost,)
+        return Report({Way.ACLOSE: 9}, findings, whole=(x.added(x.message("m")),))
+
+    monkeypatch.setattr(_server, "cancel_everywhere", cancelled)
+    assert "of shape nested" in failure(check_server, Keeping, shapes="nested")
+    report = check_server(Keeping, shapes="nested", ignore="lost")
+    assert report.shapes[Shape.NESTED].findings == ()
 
 
 def test_shapes_are_those_of_a_response_of_the_check() -> None:
