@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from chatkit_reducer.core.vector import Vector
 from chatkit_reducer.view.drawing.ends import Values, part_of, same_ends
-from chatkit_reducer.view.drawing.tree import FRAGMENT, Element
+from chatkit_reducer.view.drawing.tree import FRAGMENT, Child, Element
 
 __all__ = ["Listing"]
 
@@ -121,10 +121,10 @@ class Listing:
         return [pair.mine for pair in pairs.values()]
 
     def _fragment_like(self, theirs: Element, first: int, end: int) -> Element:
-        children = [*self._best(first, end)]
+        children: list[Child] = [*self._best(first, end)]
         if same_ends(children, theirs.children)[0] == len(children):
             return theirs
-        return Element(FRAGMENT, {}, [*children])
+        return Element(FRAGMENT, {}, children)
 
     def _best(self, first: int, end: int) -> Iterator[Element]:
         """Yield elements of values; those of the other drawing where it has the same values."""
