@@ -31,6 +31,7 @@ from chatkit_reducer.testing.examples import (
     workflow,
 )
 from chatkit_reducer.view.drawing.content import Content
+from chatkit_reducer.view.lasting import lasting
 from chatkit_reducer.view.lasting_widget import LastingComponents
 from chatkit_reducer.view.reading import Reader
 from chatkit_reducer.view.recording import Recording
@@ -118,6 +119,16 @@ def test_workflows_of_many_tasks(count: int, then: list[e.Event], is_stored: boo
     begun["workflow"]["tasks"] = [running(i, "loading") for i in range(count)]
     stored = ThreadState.from_items([begun]) if is_stored else None
     check_page([added(begun), *then], [policies.KEEP], stored)
+
+
+def test_a_workflow_whose_tasks_have_all_come_to_rest_is_sealed_as_it_is() -> None:
+    begun = fold([added(workflow("w")), task_added("w", running(1, "loading"), 0)])
+    at_rest = fold([task_updated("w", running(1, "complete"), 0)], begun)
+    made = lasting(begun.items["w"])
+    made.json(begun.items["w"])
+    assert made.sealed(begun.items["w"]) is not None
+    made.json(at_rest.items["w"])
+    assert made.sealed(at_rest.items["w"]) is None
 
 
 def test_a_task_that_is_the_same_object_twice() -> None:
