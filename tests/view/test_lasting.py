@@ -214,11 +214,11 @@ def test_components_after_components_have_the_json_of_the_widget(
     root: dict[str, Any], then: list[Any]
 ) -> None:
     state: Any = Widget.parse(widget("w", root))
-    lasting = LastingComponents()
+    components = LastingComponents()
     for event in then:
         after = REDUCERS[type(event.update)](state, event.update)
         state = after if isinstance(after, Widget) else state
-        made = lasting.after(state.components)
+        made = components.after(state.components)
         assert listed(made.json) == listed(state.root)
         assert listed(made.sealed) == listed(state.sealed().root)
         assert (made.sealed is made.json) == (state.sealed() is state)
@@ -228,9 +228,9 @@ def test_a_root_that_comes_again_keeps_the_json_of_all_rows_that_are_equal() -> 
     def made(rows: list[Any]) -> Any:
         state = Widget.parse(widget("w", card(rows)))
         assert state is not None
-        return lasting.after(state.components).json["children"][0]["children"]
+        return components.after(state.components).json["children"][0]["children"]
 
-    lasting = LastingComponents()
+    components = LastingComponents()
     rows = [row(i, "a", is_running=False) for i in range(40)]
     first = [*made(rows)]
     again = [*made([*rows[:7], row(7, "b", is_running=False), *rows[8:]])]
