@@ -224,6 +224,19 @@ class Tab:
         """Wait until the next frame has been drawn."""
         self.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
+    def until(self, condition: str) -> None:
+        """Wait until an expression of JavaScript is true, and the page has drawn what made it so.
+
+        Raises:
+            TimeoutError: it does not become true; the message says what the console holds.
+        """
+        deadline = time.monotonic() + _DEADLINE
+        while not self.evaluate(condition):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not true: {condition}; the console: {self.complaints}")
+            time.sleep(0.02)
+        self.frame()
+
     def screenshot(self, file: Path) -> None:
         """Write what is to be seen to a PNG file."""
         data = self.call("Page.captureScreenshot", format="png")["data"]

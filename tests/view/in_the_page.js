@@ -129,3 +129,12 @@ globalThis.placesOf = (selector) =>
     const { left, right } = node.getBoundingClientRect();
     return { text: node.textContent, left, right, isCut: node.scrollWidth > node.clientWidth };
   });
+
+// From now on, `labels` has each name that an element gets, in order.
+globalThis.noteLabels = (id) => {
+  const node = document.getElementById(id);
+  globalThis.labels = [];
+  new MutationObserver(() => labels.push(node.ariaLabel)).observe(node, {
+    attributeFilter: ["aria-label"],
+  });
+};

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,24 +42,15 @@ def served() -> Iterator[tuple[Growing, str]]:
         yield pages, address
 
 
-def until(tab: Tab, condition: str) -> None:
-    """Wait until a condition holds, and the page has drawn it."""
-    deadline = time.monotonic() + 20
-    while not tab.evaluate(condition):
-        assert time.monotonic() < deadline, f"{condition}: {tab.evaluate(STATE)} {tab.complaints}"
-        time.sleep(0.02)
-    tab.frame()
-
-
 def open_live(tab: Tab, address: str) -> None:
     tab.open(address)
-    until(tab, "document.getElementById('live').textContent === 'live'")
+    tab.until("document.getElementById('live').textContent === 'live'")
 
 
 def grow(tab: Tab, pages: Growing, records: list[Record]) -> None:
     pages.take(records)
     shown = "Number(document.getElementById('range').max)"
-    until(tab, f"chatkitView.page.thread.last === {pages.events} && {shown} === {pages.events}")
+    tab.until(f"chatkitView.page.thread.last === {pages.events} && {shown} === {pages.events}")
 
 
 READ = """
@@ -113,6 +103,7 @@ def test_the_line_stays_where_it_was_put(tab: Tab, served: tuple[Growing, str]) 
     pages.take([Record(added(message("m", ""))), Record(text_delta("m", "One"))])
     open_live(tab, address)
     tab.press("ArrowLeft")
+    tab.until("location.hash.includes('at=1&')")
     grow(tab, pages, [Record(text_delta("m", " two"))])
     assert tab.evaluate(STATE) == [1, 3, " of 3 events", "live"]
     assert tab.evaluate("document.getElementById('range').max") == "3"
@@ -121,8 +112,7 @@ def test_the_line_stays_where_it_was_put(tab: Tab, served: tuple[Growing, str]) 
     assert tab.evaluate(STATE) == [4, 4, " of 4 events", "live"]
     shown = "document.querySelector('#seen-chat .md').textContent"
     assert tab.evaluate(shown) == "One two three"
-    tab.evaluate("new Promise((done) => setTimeout(done, 300))")
-    assert "at=" not in tab.evaluate("location.hash")
+    tab.until("!location.hash.includes('at=')")
     assert tab.complaints == []
 
 
@@ -137,9 +127,9 @@ def test_threads_come_while_the_log_grows(tab: Tab, served: tuple[Growing, str])
     options = "[...document.querySelectorAll('#thread option')].map((each) => each.text)"
     assert tab.evaluate(options) == []
     pages.take([in_thread("two")])
-    until(tab, f"{options}.length === 2")
+    tab.until(f"{options}.length === 2")
     pages.take([in_thread("three")])
-    until(tab, f"{options}.length === 3")
+    tab.until(f"{options}.length === 3")
     assert tab.evaluate(options) == ["one", "two", "three"]
     tab.evaluate(
         "const select = document.getElementById('thread');"
@@ -155,8 +145,8 @@ def test_a_log_that_begins_again_is_shown_anew(tab: Tab, served: tuple[Growing, 
     open_live(tab, address)
     pages.begin_again()
     pages.take([in_thread("three")])
-    until(tab, "document.querySelector('#seen-chat .id')?.textContent === 'm_three'")
-    until(tab, "document.querySelectorAll('#thread option').length === 1")
+    tab.until("document.querySelector('#seen-chat .id')?.textContent === 'm_three'")
+    tab.until("document.querySelectorAll('#thread option').length === 1")
     assert tab.complaints == []
 
 
@@ -180,7 +170,7 @@ def test_a_page_says_why_it_does_not_grow_any_more(
         if "version" in said:
             monkeypatch.setattr("chatkit_reducer.view.growing.VERSION", 0)
         act(pages)
-        until(tab, f"document.getElementById('live').textContent === {said!r}")
+        tab.until(f"document.getElementById('live').textContent === {said!r}")
         assert tab.complaints == []
 
 
@@ -188,9 +178,9 @@ def test_a_page_waits_for_its_server(tab: Tab) -> None:
     pages = Growing("log.sse", Recording)
     with serving(pages) as address:
         open_live(tab, address)
-    until(tab, "document.getElementById('live').textContent === 'not live: waiting for the server'")
+    tab.until("document.getElementById('live').textContent === 'not live: waiting for the server'")
     with serving(pages, int(address.split(":")[2].split("/")[0])):
-        until(tab, "document.getElementById('live').textContent === 'not live: reload the page'")
+        tab.until("document.getElementById('live').textContent === 'not live: reload the page'")
 
 
 # --- responses that are watched -------------------------------------------------------------------
@@ -205,11 +195,11 @@ def test_a_response_that_is_watched_grows_on_its_page(tab: Tab) -> None:
         open_live(tab, tab.evaluate("document.querySelector('a').href"))
         for event in (added(message("m", "")), text_delta("m", "One"), text_delta("m", " two")):
             response.take(event)
-        until(tab, "document.getElementById('range').max === '3'")
+        tab.until("document.getElementById('range').max === '3'")
         shown = "document.querySelector('#seen-chat .md').textContent"
         assert tab.evaluate(shown) == "One two"
         response.finish(settle(fold([]), policy=KEEP, cause="ended"), None)
-        until(tab, "document.getElementById('live').textContent === 'the stream has ended'")
+        tab.until("document.getElementById('live').textContent === 'the stream has ended'")
         assert tab.evaluate(shown) == "One two"
         assert tab.complaints == []
         tab.open(address)
@@ -235,5 +225,5 @@ def test_axe_finds_nothing_in_a_list_of_responses_and_in_a_live_page(
         open_live(tab, tab.evaluate("document.querySelector('a').href"))
         assert axe_violations(tab) == []
         going_on.finish(settle(fold([]), policy=KEEP, cause="ended"), None)
-        until(tab, "document.getElementById('live').textContent === 'the stream has ended'")
+        tab.until("document.getElementById('live').textContent === 'the stream has ended'")
         assert axe_violations(tab) == []
