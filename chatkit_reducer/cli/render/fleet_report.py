@@ -105,7 +105,8 @@ class FleetReport:
         pending = _counted(self.totals.pending_threads, "thread")
         facts.append(f"{pending} with items that are not done.")
         if self.totals.anomalies:
-            facts.append(f"{_counted(self.totals.anomalies, 'fault')} in the data.")
+            faults = _counted(self.totals.anomalies, "fault")
+            facts.append(f"{faults} in the data: {PROGRAM} check of the same logs shows where.")
         if self.broken:
             facts.append(f"{_counted(self.broken, 'file')} could not be read and were left out.")
         return facts

@@ -92,16 +92,16 @@ class ThreadStore:
             return None
         except Exception:  # noqa: BLE001  # any error of the application's framework
             return await self._find_in_page(item_id)
-        if item is not None and not isinstance(item, BaseModel):
-            found = type(item).__name__
+        fault = _fault(item, item_id)
+        if fault:
             logger.error(
-                "load_item of %s returned %s for item %s, which counts as no answer: expected an "
-                "item of the SDK, or NotFoundError.",
+                "load_item of %s returned %s for item %s, which counts as no answer: expected the "
+                "item of the SDK with this id, or NotFoundError.",
                 self.kind.__name__,
-                found,
+                fault,
                 item_id,
             )
-            raise TypeError(f"load_item returned {found}")
+            raise TypeError(f"load_item returned {fault}")
         return cast("ThreadItem | None", item)
 
     async def _find_in_page(self, item_id: str) -> ThreadItem | None:
@@ -144,3 +144,13 @@ class ThreadStore:
     async def _in_time(self, read: Callable[[], Awaitable[T]]) -> T:
         async with asyncio.timeout(self._load_timeout):
             return await read()
+
+
+def _fault(answer: object, item_id: str) -> str:
+    """Return why an answer of `load_item` cannot be used, in words; nothing if it can be."""
+    if answer is None:
+        return ""
+    if not isinstance(answer, BaseModel):
+        return type(answer).__name__
+    found = getattr(answer, "id", None)
+    return "" if found == item_id else f"{type(answer).__name__} {found!r}"

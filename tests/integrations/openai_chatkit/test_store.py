@@ -98,20 +98,49 @@ def test_an_earlier_item_that_was_deleted_is_not_brought_back_by_a_replacement()
     assert "m" not in shelf.plain()
 
 
-def test_a_store_that_returns_no_item_of_the_sdk_is_told(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    class Plain(Shelf):
-        async def load_item(self, thread_id: str, item_id: str, context: Any) -> Any:
-            return {"id": item_id, "type": "assistant_message"}
+OTHER = item_to_sdk(message("another", "kept by mistake"))
 
-    server, shelf = make([*BEGUN, FOREVER], store=Plain())
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"id": "m", "type": "assistant_message"}, "dict"),
+        (OTHER, "AssistantMessageItem 'another'"),
+        (OTHER.model_copy(update={"id": None}), "AssistantMessageItem None"),
+    ],
+)
+def test_a_store_that_does_not_return_the_item_is_told(
+    answer: Any, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Wrong(Shelf):
+        async def load_item(self, thread_id: str, item_id: str, context: Any) -> Any:
+            return answer
+
+    server, shelf = make([*BEGUN, FOREVER], store=Wrong())
     asyncio.run(stop(server))
     assert shelf.text("m") == "one two "
     said = {record.getMessage() for record in caplog.records}
-    expected = "expected an item of the SDK, or NotFoundError."
+    expected = "expected the item of the SDK with this id, or NotFoundError."
     counts = "which counts as no answer"
-    assert said == {f"load_item of Plain returned dict for item m, {counts}: {expected}"}
+    assert said == {f"load_item of Wrong returned {words} for item m, {counts}: {expected}"}
+
+
+@pytest.mark.parametrize("answer", [{"id": "m"}, OTHER])
+def test_updates_of_an_item_that_the_store_does_not_give_are_told(
+    answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Wrong(Shelf):
+        async def load_item(self, thread_id: str, item_id: str, context: Any) -> Any:
+            return answer
+
+    shelf = Wrong()
+    shelf.items = [item_to_sdk(message("m", "one"))]
+    server, _ = make([delta("m", "!"), FOREVER], store=shelf)
+    asyncio.run(stop(server))
+    assert shelf.text("m") == "one"
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0].startswith("load_item of Wrong returned")
+    assert said[-1].endswith("be settled.")
 
 
 def test_a_store_that_cannot_say_what_it_has(caplog: pytest.LogCaptureFixture) -> None:
