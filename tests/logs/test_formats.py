@@ -20,6 +20,7 @@ from chatkit_reducer.logs import LogDecoder, Record, read, read_records, replay_
 from chatkit_reducer.logs.formats._prefixed import candidates
 from chatkit_reducer.testing import examples as x
 from chatkit_reducer.testing import strategies as chatkit
+from tests.support.effort import one_in
 from tests.support.paths import ROOT
 from tests.support.wrapped_logs import (
     LIKELY,
@@ -98,7 +99,7 @@ def test_a_recording_in_any_form_is_the_recording(
 
 
 @all_forms
-@settings(max_examples=25)
+@one_in(4)
 @given(
     stream=chatkit.streams() | chatkit.adversarial_streams(),
     size=st.none() | st.integers(1, 200),
@@ -168,7 +169,7 @@ def test_a_large_log_in_any_form(write: Writer, size: int) -> None:
 
 
 @all_forms
-@settings(max_examples=30)
+@one_in(3)
 @given(cut=st.integers(0, 2**16), size=st.integers(1, 300))
 def test_a_torn_log_is_read_as_far_as_it_goes(write: Writer, cut: int, size: int) -> None:
     data = write(TEXTS * 3)
@@ -187,7 +188,7 @@ def is_lambda_of_har(write: Writer) -> bool:
 
 
 @all_forms
-@settings(max_examples=30)
+@one_in(3)
 @given(
     place=st.integers(0, 2**16),
     instead=st.binary(max_size=6),

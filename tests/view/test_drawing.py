@@ -15,6 +15,7 @@ from chatkit_reducer.testing.examples import item, part, task, widget, workflow
 from chatkit_reducer.view.drawing import draw
 from chatkit_reducer.view.drawing.styles import CSS_VALUE
 from chatkit_reducer.view.markup import ATTRIBUTES, TAGS, html
+from tests.support.effort import one_in
 
 VOID = {"hr", "img"}
 TYPES = [
@@ -172,12 +173,14 @@ def test_items(json: Json) -> None:
 
 
 @pytest.mark.parametrize("kind", [*TYPES, "poll", ""])
+@one_in(2)
 @given(ODD)
 def test_items_of_any_content(kind: str, fields: Json) -> None:
     check_drawn({**fields, "id": "x", "type": kind})
 
 
 @pytest.mark.parametrize("kind", [*COMPONENTS, "Poll"])
+@one_in(2)
 @given(ODD)
 @example({"aspectRatio": 0.0078125})
 @example({"aspectRatio": 1e-5, "flex": 1e-5})

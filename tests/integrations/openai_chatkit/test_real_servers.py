@@ -560,6 +560,11 @@ def test_a_slow_reader_loses_nothing(server: Server) -> None:
     server.assert_quiet()
 
 
+@pytest.mark.parametrize(
+    "server",
+    ["uvicorn", *(pytest.param(name, marks=pytest.mark.slow) for name in [*SERVERS][1:])],
+    indirect=True,
+)
 def test_500_streams_at_once(server: Server) -> None:
     together = 500
 

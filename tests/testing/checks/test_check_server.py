@@ -314,7 +314,7 @@ class OwnMade(Keeping):
 
 
 def test_a_server_may_have_a_store_of_its_own() -> None:
-    report = check_server(OwnMade, ways=["aclose", "task_cancel"])
+    report = check_server(OwnMade, ways="task_cancel")
     assert report.points[Way.TASK_CANCEL] > 80  # the store waits as that of the check does
 
     def make() -> Any:
@@ -325,7 +325,7 @@ def test_a_server_may_have_a_store_of_its_own() -> None:
 
 @pytest.mark.parametrize("store", [SoundStore, UuidStore, ByTimeStore])
 def test_a_server_may_get_the_store_of_the_application(store: type[SoundStore]) -> None:
-    report = check_server(Keeping, store=store, ways=["aclose", "scope_cancel"])
+    report = check_server(Keeping, store=store, ways="aclose")
     assert report.points[Way.ACLOSE] > 30
 
 
@@ -343,7 +343,7 @@ CREATE = {
 
 @pytest.mark.parametrize("store", [None, SoundStore, UuidStore])
 def test_a_request_may_create_the_thread(store: type[SoundStore] | None) -> None:
-    report = check_server(Keeping, store=store, request=CREATE, ways=["task_cancel", "stop"])
+    report = check_server(Keeping, store=store, request=CREATE, ways="stop")
     assert isinstance(report.whole[0], ThreadCreated)
 
 
