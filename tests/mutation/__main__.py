@@ -75,6 +75,8 @@ def main() -> int:
         if re.search(options.only, mutant.name) and is_drawn(mutant, options.share)
     ]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # Each change to what a module holds imports the package and the tests anew.
+    sys.dont_write_bytecode = False
     start = time.perf_counter()
     tried, survivors = Counter[str](), list[Mutant]()
     for mutant, killer in side_by_side(mutants, options.seconds, options.jobs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatkit_reducer import ThreadState, fold, policies
@@ -210,6 +210,11 @@ def listed(json: Any) -> Any:
 
 
 @given(ROOTS, st.lists(WIDGET_EVENTS, max_size=12))
+@example(card([row(0, "a", is_running=True)]), [value_delta("w", "t0", "b", done=True)])
+@example(
+    card([row(0, "a", is_running=False)]),
+    [component_updated("w", "r0", row(0, "a", is_running=True))],
+)
 def test_components_after_components_have_the_json_of_the_widget(
     root: dict[str, Any], then: list[Any]
 ) -> None:
