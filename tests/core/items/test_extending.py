@@ -186,7 +186,7 @@ CASES: dict[str, tuple[Json, Json, bool]] = {
         letter({"type": "new", "x": 1}),
         True,
     ),
-    "a part that lost its text": (letter({"type": "new"}), letter(part("a")), False),
+    "a part that lost its text": (letter({"type": "output_text"}), letter(part("a")), False),
     "one more task": (workflow("w", "a", "b"), workflow("w", "a"), True),
     "a task less": (workflow("w", "a"), workflow("w", "a", "b"), False),
     "a task with another title": (workflow("w", "b"), workflow("w", "a"), False),
@@ -273,6 +273,11 @@ CASES: dict[str, tuple[Json, Json, bool]] = {
     "a text where there was a number": (
         widget("w", text("a")),
         widget("w", {**text(""), "value": 1}),
+        False,
+    ),
+    "a number where there was a text": (
+        widget("w", {**text(""), "value": 1}),
+        widget("w", text("a")),
         False,
     ),
     "what streamed has ended": (
