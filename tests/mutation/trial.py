@@ -22,7 +22,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from itertools import filterfalse
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, TextIO, TypeAlias
@@ -98,26 +97,30 @@ def _pytest(arguments: Sequence[str], plugin: object) -> int:
 
 
 def _of_module(mutant: Mutant | None, tests: Sequence[str]) -> str | None:
-    room = () if mutant is None else tuple(mutant.source.module.split(".")[1:-1])
-
-    def is_likely(path: str) -> bool:
-        return Path(path).relative_to(_ROOT / "tests").parts[:-1] == room
-
     def run() -> str | None:
         os.environ["HYPOTHESIS_PROFILE"] = "mutation-few"
         if mutant is not None:
             sys.meta_path.insert(0, _Finder(mutant))
         _import_anew("chatkit_reducer")
         noticing = _Noticing()
-        likely, others = [*filter(is_likely, tests)], [*filterfalse(is_likely, tests)]
         # To collect the tests takes longer than to fail.
-        for some in filter(None, (likely, others)):
+        for some in filter(None, _likely_first(mutant, tests)):
             status = _pytest(["-x", *some], noticing)
             if status != 0:
                 return noticing.failed or f"pytest ended with status {status}"
         return None
 
     return _in_a_copy(run, seconds=SECONDS_FOR_ALL)
+
+
+def _likely_first(mutant: Mutant | None, tests: Sequence[str]) -> list[list[str]]:
+    """Return the tests of the module, those of the others in its room, and all others."""
+    *_, room, name = ["", ""] if mutant is None else mutant.source.module.split(".")
+    found: list[list[str]] = [[], [], []]
+    for path in tests:
+        is_of_module = Path(path).stem.startswith(f"test_{name}")
+        found[2 if Path(path).parent.name != room else 0 if is_of_module else 1].append(path)
+    return found
 
 
 def _import_anew(package: str) -> None:
