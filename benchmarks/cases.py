@@ -231,7 +231,7 @@ def sdk_rows(rounds: int) -> Iterator[Row]:
 
     for name, log, gate, goal in (
         ("long 100k", long_log(100_000), 1 / 40, 1 / 100),
-        ("mixed", mixed_log(), 1 / 12, 1 / 40),
+        ("mixed", mixed_log(), 1 / 15, 1 / 40),
     ):
         times = measure(
             {"sdk": partial(decode_and_fold, log), "replay": replayed(log)}, max(1, rounds // 5)

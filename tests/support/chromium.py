@@ -190,11 +190,7 @@ class Tab:
         self._browser.events.clear()
         if "loaderId" in self.call("Page.navigate", url=address):
             self._browser.wait_for(self._session, "Page.loadEventFired")
-            deadline = time.monotonic() + _DEADLINE
-            while self.evaluate(_IS_UNPACKING):
-                if time.monotonic() > deadline:
-                    raise TimeoutError("the script of the page has not begun")
-                self.frame()
+            self._wait_for(f"!({_IS_UNPACKING})")
         else:  # it was there already, and its address has another end
             self.frame()
 
@@ -230,12 +226,15 @@ class Tab:
         Raises:
             TimeoutError: it does not become true; the message says what the console holds.
         """
+        self._wait_for(condition)
+        self.frame()
+
+    def _wait_for(self, condition: str) -> None:
         deadline = time.monotonic() + _DEADLINE
         while not self.evaluate(condition):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not true: {condition}; the console: {self.complaints}")
             time.sleep(0.02)
-        self.frame()
 
     def screenshot(self, file: Path) -> None:
         """Write what is to be seen to a PNG file."""

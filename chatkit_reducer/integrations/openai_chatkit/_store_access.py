@@ -92,16 +92,16 @@ class ThreadStore:
             return None
         except Exception:  # noqa: BLE001  # any error of the application's framework
             return await self._find_in_page(item_id)
-        fault = _fault(item, item_id)
-        if fault:
+        found = _something_else(item, item_id)
+        if found:
             logger.error(
                 "load_item of %s returned %s for item %s, which counts as no answer: expected the "
                 "item of the SDK with this id, or NotFoundError.",
                 self.kind.__name__,
-                fault,
+                found,
                 item_id,
             )
-            raise TypeError(f"load_item returned {fault}")
+            raise TypeError(f"load_item returned {found}")
         return cast("ThreadItem | None", item)
 
     async def _find_in_page(self, item_id: str) -> ThreadItem | None:
@@ -146,11 +146,12 @@ class ThreadStore:
             return await read()
 
 
-def _fault(answer: object, item_id: str) -> str:
-    """Return why an answer of `load_item` cannot be used, in words; nothing if it can be."""
+def _something_else(answer: object, item_id: str) -> str:
+    """Return in words what an answer of `load_item` is; nothing if it is the item, or None."""
     if answer is None:
         return ""
+    kind = type(answer).__name__
     if not isinstance(answer, BaseModel):
-        return type(answer).__name__
+        return kind
     found = getattr(answer, "id", None)
-    return "" if found == item_id else f"{type(answer).__name__} {found!r}"
+    return "" if found == item_id else f"{kind} {found!r}"

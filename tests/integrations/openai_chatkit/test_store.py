@@ -101,6 +101,17 @@ def test_an_earlier_item_that_was_deleted_is_not_brought_back_by_a_replacement()
 OTHER = item_to_sdk(message("another", "kept by mistake"))
 
 
+class Wrong(Shelf):
+    """It gives the same answer, whatever it is asked for."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+    async def load_item(self, thread_id: str, item_id: str, context: Any) -> Any:
+        return self.answer
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -112,11 +123,7 @@ OTHER = item_to_sdk(message("another", "kept by mistake"))
 def test_a_store_that_does_not_return_the_item_is_told(
     answer: Any, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Wrong(Shelf):
-        async def load_item(self, thread_id: str, item_id: str, context: Any) -> Any:
-            return answer
-
-    server, shelf = make([*BEGUN, FOREVER], store=Wrong())
+    server, shelf = make([*BEGUN, FOREVER], store=Wrong(answer))
     asyncio.run(stop(server))
     assert shelf.text("m") == "one two "
     said = {record.getMessage() for record in caplog.records}
@@ -129,11 +136,7 @@ def test_a_store_that_does_not_return_the_item_is_told(
 def test_updates_of_an_item_that_the_store_does_not_give_are_told(
     answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Wrong(Shelf):
-        async def load_item(self, thread_id: str, item_id: str, context: Any) -> Any:
-            return answer
-
-    shelf = Wrong()
+    shelf = Wrong(answer)
     shelf.items = [item_to_sdk(message("m", "one"))]
     server, _ = make([delta("m", "!"), FOREVER], store=shelf)
     asyncio.run(stop(server))
