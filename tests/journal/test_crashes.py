@@ -397,33 +397,50 @@ def steps_of(make: Callable[[Path], Place], directory: Path) -> int:
     return count_steps(make(directory / "whole").run)
 
 
-EXCHANGES = [
-    Exchange("files", "hand", EVENTS),
-    Exchange("files", "supervise", EVENTS),
-    Exchange("files", "absence", EVENTS),
-    Exchange("redis", "supervise"),
-    Exchange("postgres", "supervise"),
-    pytest.param(Exchange("redis", "supervise", lag=LAG), marks=pytest.mark.slow),
-    pytest.param(Exchange("postgres", "supervise", lag=LAG), marks=pytest.mark.slow),
+IN_FILES = [Exchange("files", by, EVENTS) for by in ("hand", "supervise", "absence")]
+ON_SERVERS = [
+    Exchange(name, "supervise", lag=lag) for lag in (0, LAG) for name in ("redis", "postgres")
 ]
 
 
-@pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+@pytest.mark.parametrize("exchange", IN_FILES, ids=str)
 def test_killed_at_every_step_and_recovered_by_two(
     backends: Any, tmp_path: Path, exchange: Exchange
+) -> None:
+    assert_killed_and_recovered(backends, tmp_path, exchange)
+
+
+@pytest.mark.parametrize("exchange", ON_SERVERS[:2], ids=str)
+def test_killed_at_every_third_step_and_recovered_by_two(
+    backends: Any, tmp_path: Path, exchange: Exchange
+) -> None:
+    assert_killed_and_recovered(backends, tmp_path, exchange, every=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exchange", ON_SERVERS, ids=str)
+def test_killed_at_every_step_with_a_server_and_recovered_by_two(
+    backends: Any, tmp_path: Path, exchange: Exchange
+) -> None:
+    assert_killed_and_recovered(backends, tmp_path, exchange)
+
+
+def assert_killed_and_recovered(
+    backends: Any, tmp_path: Path, exchange: Exchange, every: int = 1
 ) -> None:
     make = partial(Place, exchange=exchange, backend=backends(exchange.backend))
     count = steps_of(make, tmp_path)
     assert count > 80
-    died = 0
-    for deadly in range(1, count + 1):
+    deaths = []
+    for deadly in range(1, count + 1, every):
         killed = make(tmp_path / str(deadly))
         status = status_of(in_child(killed.run, Steps(deadly)))
         assert status in {0, DIED}
-        died += status == DIED
+        deaths.append(status == DIED)
         recover_by_two(killed)
     # An answer of a server may come in one piece more or less than when they were counted.
-    assert died == count or (died > 0.9 * count and exchange.backend != "files")
+    most = 0 if exchange.backend == "files" else 0.1 * len(deaths)
+    assert deaths.count(False) <= most
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
 from chatkit_reducer import encode, fold, replay
@@ -20,7 +20,6 @@ from chatkit_reducer.logs import LogDecoder, Record, read, read_records, replay_
 from chatkit_reducer.logs.formats._prefixed import candidates
 from chatkit_reducer.testing import examples as x
 from chatkit_reducer.testing import strategies as chatkit
-from tests.support.effort import one_in
 from tests.support.paths import ROOT
 from tests.support.wrapped_logs import (
     LIKELY,
@@ -98,27 +97,25 @@ def test_a_recording_in_any_form_is_the_recording(
         assert replay(io.BytesIO(data)) == fold(events), name
 
 
-@all_forms
-@one_in(4)
 @given(
     stream=chatkit.streams() | chatkit.adversarial_streams(),
     size=st.none() | st.integers(1, 200),
     compress=st.sampled_from([bytes, gzip.compress, zstandard.compress]),
 )
 def test_any_stream_in_any_form_is_the_stream(
-    write: Writer, stream: list[e.Event], size: int | None, compress: Callable[[bytes], bytes]
+    stream: list[e.Event], size: int | None, compress: Callable[[bytes], bytes]
 ) -> None:
-    assume(write in SURE.values() or any(tells(event) for event in stream[:1]))
+    assume(stream)
     texts = [encode(event) for event in stream]
-    assume(texts)
-    data = compress(write(texts))
-    log = io.BytesIO(data) if size is None else Pieces(data, size)
+    for name, write in (WRITERS if tells(stream[0]) else SURE).items():
+        note(name)
+        data = compress(write(texts))
+        log = io.BytesIO(data) if size is None else Pieces(data, size)
 
-    again = list(read(log))
+        again = list(read(log))
 
-    assert again == stream
-    assert repr(again) == repr(stream)
-    assert fold(again) == fold(stream)
+        assert again == stream
+        assert repr(again) == repr(stream)
 
 
 @pytest.mark.parametrize("name", ["", "it's", 'a "quoted" it\'s', "a\\'b", "n" * 500])
@@ -168,27 +165,21 @@ def test_a_large_log_in_any_form(write: Writer, size: int) -> None:
     assert events_in(write([encode(event) for event in events]), 65536) == events
 
 
-@all_forms
-@one_in(3)
 @given(cut=st.integers(0, 2**16), size=st.integers(1, 300))
-def test_a_torn_log_is_read_as_far_as_it_goes(write: Writer, cut: int, size: int) -> None:
-    data = write(TEXTS * 3)
-    torn = data[: cut % len(data)]
+def test_a_torn_log_is_read_as_far_as_it_goes(cut: int, size: int) -> None:
+    for name, write in WRITERS.items():
+        note(name)
+        data = write(TEXTS * 3)
+        torn = data[: cut % len(data)]
 
-    found = events_in(torn)
-    good = [event for event in found if not isinstance(event, e.Unreadable)]
+        found = events_in(torn)
 
-    assert repr(events_in(torn, size)) == repr(found)
-    if "har" not in write.__name__ and not is_lambda_of_har(write):
-        assert good == (EVENTS * 3)[: len(good)]
-
-
-def is_lambda_of_har(write: Writer) -> bool:
-    return any(write is WRITERS[name] for name in WRITERS if name.startswith("har"))
+        assert repr(events_in(torn, size)) == repr(found)
+        if not name.startswith("har"):
+            good = [event for event in found if not isinstance(event, e.Unreadable)]
+            assert good == (EVENTS * 3)[: len(good)]
 
 
-@all_forms
-@one_in(3)
 @given(
     place=st.integers(0, 2**16),
     instead=st.binary(max_size=6),
@@ -196,13 +187,15 @@ def is_lambda_of_har(write: Writer) -> bool:
     pieces=st.integers(1, 99),
 )
 def test_a_damaged_log_is_read_the_same_in_any_pieces(
-    write: Writer, place: int, instead: bytes, size: int, pieces: int
+    place: int, instead: bytes, size: int, pieces: int
 ) -> None:
-    data = write(TEXTS)
-    at = place % (len(data) + 1)
-    damaged = data[:at] + instead + data[at + size :]
+    for name, write in WRITERS.items():
+        note(name)
+        data = write(TEXTS)
+        at = place % (len(data) + 1)
+        damaged = data[:at] + instead + data[at + size :]
 
-    assert repr(events_in(damaged, pieces)) == repr(events_in(damaged))
+        assert repr(events_in(damaged, pieces)) == repr(events_in(damaged))
 
 
 # --- what is left out is counted ------------------------------------------------------------------
@@ -615,7 +608,7 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
     "braces": lambda n: b'{"a":' * n,
     "quotes": lambda n: b'INFO "' * n,
     "quotes behind an event": lambda n: each("info: %s")(TEXTS) + b'"' * n,
-    "objects in objects, in an array": lambda n: b"[" + b'{"a":{"b":{"c":{"d":{}}}}},' * n,
+    "objects in objects, in an array": lambda n: b"[" + b'{"a":{"b":{"c":{"d":{}}}}},' * (n // 26),
     "objects that do not end": lambda n: b'x {"a" ' * n,
     "python texts": lambda n: b"b'data: {" * n,
     "colours": lambda n: b"\x1b]" * n,

@@ -17,7 +17,7 @@ from benchmarks.viewing import LISTS
 from chatkit_reducer import ThreadState
 from chatkit_reducer.view.recording import Recording, json_text
 
-N = 150
+N = 100
 
 # Where the size of the data cannot but grow faster than the log.
 RENUMBERED = {"citations at the beginning"}

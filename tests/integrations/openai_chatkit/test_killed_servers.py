@@ -96,7 +96,10 @@ def assert_recovered(client: Client, stored: Stored) -> None:
         assert text_of(stored.items[item_id]) == text_of(client.seen.items[item_id])
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize(
+    "name",
+    ["uvicorn", *(pytest.param(name, marks=pytest.mark.slow) for name in [*SERVERS][1:])],
+)
 def test_nothing_that_was_seen_is_lost_when_the_server_is_killed(name: str, tmp_path: Path) -> None:
     server = Killable(name, tmp_path)
     clients: list[Client] = []

@@ -109,11 +109,21 @@ def stopped_everywhere(
     )
 
 
+@pytest.mark.parametrize(
+    "ways",
+    [
+        pytest.param([Way.SCOPE_CANCEL, Way.STOP], id="scope cancel, stop"),
+        pytest.param(WAYS, id="all", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("name", sorted(set(MISBEHAVING) - WRITES_FAIL - UNREADABLE))
-def test_all_that_a_store_can_keep_is_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_a_store_can_keep_is_kept(
+    name: str, ways: list[Way], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stores.SlowStore, "seconds", 0.002)
     server = Impatient if name in NEVER_ANSWER else Server
-    ways = [*WAYS, Way.SHUTDOWN] if name == "HalfWritingStore" else WAYS
+    if name == "HalfWritingStore":
+        ways = [*ways, Way.SHUTDOWN]
     report = stopped_everywhere(MISBEHAVING[name], server, *ways)
     known = NOT_KEPT.get(name, set())
     unexpected = [one for one in report.findings if one.kind not in known]
