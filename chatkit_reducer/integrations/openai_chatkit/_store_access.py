@@ -147,7 +147,7 @@ class ThreadStore:
 
 
 def _something_else(answer: object, item_id: str) -> str:
-    """Return in words what an answer of `load_item` is; nothing if it is the item, or None."""
+    """Say what `load_item` answered instead of the item or None; empty if it was one of them."""
     if answer is None:
         return ""
     kind = type(answer).__name__

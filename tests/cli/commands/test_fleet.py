@@ -104,6 +104,17 @@ def test_the_text_shows_the_figures_and_the_worst_threads(logs: Path) -> None:
     assert [line for line in text.splitlines() if line.endswith(" ")] == []
 
 
+def test_the_text_names_the_command_that_shows_the_faults(logs: Path) -> None:
+    assert "in the data" not in shown(logs, *ONE)
+    with (logs / "2.jsonl").open("ab") as log:
+        log.write(b"not an event\n")
+
+    text = " ".join(shown(logs, *ONE).split())
+
+    assert "1 fault in the data: chatkit-reducer check of the same logs shows where." in text
+    assert "not an event" in cli.run("check", *map(str, sorted(logs.iterdir()))).stdout
+
+
 def test_the_command_of_a_thread_shows_it(
     logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
