@@ -1,5 +1,6 @@
 """How hard Hypothesis tries (HYPOTHESIS_PROFILE), and what tests of all rooms need."""
 
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,12 @@ if settings.get_profile(_PROFILE).derandomize:
     # Hypothesis (6.170) also draws the constants of all our modules that are loaded by then: the
     # examples would depend on the order of the tests, and change with each number in the code.
     setattr(providers, "_get_local_constants", lambda: providers._local_constants)  # noqa: B010
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from what is loaded by then, and never freed."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
