@@ -54,6 +54,7 @@ from chatkit_reducer.testing.examples import (
 )
 from tests.journal.backends import BACKENDS, Backend
 from tests.journal.dying import DIED, Steps, count_steps, die, in_child, status_of
+from tests.support.effort import others_slow
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:This process .* is multi-threaded:DeprecationWarning"
@@ -397,36 +398,21 @@ def steps_of(make: Callable[[Path], Place], directory: Path) -> int:
     return count_steps(make(directory / "whole").run)
 
 
-IN_FILES = [Exchange("files", by, EVENTS) for by in ("hand", "supervise", "absence")]
-ON_SERVERS = [
-    Exchange(name, "supervise", lag=lag) for lag in (0, LAG) for name in ("redis", "postgres")
+EXCHANGES = [
+    *((Exchange("files", by, EVENTS), 1) for by in ("hand", "supervise", "absence")),
+    *((Exchange(name, "supervise"), 3) for name in ("redis", "postgres")),
+    *(
+        pytest.param(Exchange(name, "supervise", lag=lag), 1, marks=pytest.mark.slow)
+        for name in ("redis", "postgres")
+        for lag in (0, LAG)
+    ),
 ]
+"""Each with how many steps it is from one death to the next."""
 
 
-@pytest.mark.parametrize("exchange", IN_FILES, ids=str)
-def test_killed_at_every_step_and_recovered_by_two(
-    backends: Any, tmp_path: Path, exchange: Exchange
-) -> None:
-    assert_killed_and_recovered(backends, tmp_path, exchange)
-
-
-@pytest.mark.parametrize("exchange", ON_SERVERS[:2], ids=str)
-def test_killed_at_every_third_step_and_recovered_by_two(
-    backends: Any, tmp_path: Path, exchange: Exchange
-) -> None:
-    assert_killed_and_recovered(backends, tmp_path, exchange, every=3)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("exchange", ON_SERVERS, ids=str)
-def test_killed_at_every_step_with_a_server_and_recovered_by_two(
-    backends: Any, tmp_path: Path, exchange: Exchange
-) -> None:
-    assert_killed_and_recovered(backends, tmp_path, exchange)
-
-
-def assert_killed_and_recovered(
-    backends: Any, tmp_path: Path, exchange: Exchange, every: int = 1
+@pytest.mark.parametrize(("exchange", "every"), EXCHANGES, ids=str)
+def test_killed_at_its_steps_and_recovered_by_two(
+    backends: Any, tmp_path: Path, exchange: Exchange, every: int
 ) -> None:
     make = partial(Place, exchange=exchange, backend=backends(exchange.backend))
     count = steps_of(make, tmp_path)
@@ -439,14 +425,11 @@ def assert_killed_and_recovered(
         deaths.append(status == DIED)
         recover_by_two(killed)
     # An answer of a server may come in one piece more or less than when they were counted.
-    most = 0 if exchange.backend == "files" else 0.1 * len(deaths)
-    assert deaths.count(False) <= most
+    died = deaths.count(True)
+    assert died == len(deaths) or (died > 0.9 * len(deaths) and exchange.backend != "files")
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["files", *(pytest.param(name, marks=pytest.mark.slow) for name in ("redis", "postgres"))],
-)
+@pytest.mark.parametrize("name", others_slow("files", "redis", "postgres"))
 def test_recoveries_are_killed_at_every_step(backends: Any, tmp_path: Path, name: str) -> None:
     exchange = Exchange(name, "supervise")
 

@@ -107,6 +107,7 @@ def test_any_stream_in_any_form_is_the_stream(
 ) -> None:
     assume(stream)
     texts = [encode(event) for event in stream]
+    folded = fold(stream)
     for name, write in (WRITERS if tells(stream[0]) else SURE).items():
         note(name)
         data = compress(write(texts))
@@ -116,6 +117,7 @@ def test_any_stream_in_any_form_is_the_stream(
 
         assert again == stream
         assert repr(again) == repr(stream)
+        assert fold(again) == folded
 
 
 @pytest.mark.parametrize("name", ["", "it's", 'a "quoted" it\'s', "a\\'b", "n" * 500])

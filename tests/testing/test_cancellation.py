@@ -39,6 +39,7 @@ from chatkit_reducer.testing.cancellation import (
     a_response,
     cancel_everywhere,
 )
+from tests.support.effort import others_slow
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it warns of its own widgets
@@ -223,10 +224,7 @@ def test_a_policy_of_your_own_is_kept_to(backend: Backend) -> None:
 # --- the official SDK -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "keep" else pytest.param(name, marks=pytest.mark.slow) for name in PRESETS],
-)
+@pytest.mark.parametrize("name", others_slow("keep", *(name for name in PRESETS if name != "keep")))
 def test_the_server_loses_nothing(name: str) -> None:
     class Server(ReducerChatKitServer[Any]):
         policy = policies.PRESETS[name]

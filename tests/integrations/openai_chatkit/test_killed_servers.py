@@ -29,6 +29,7 @@ from tests.integrations.openai_chatkit.test_real_servers import (
     tell,
     text_of,
 )
+from tests.support.effort import others_slow
 from tests.support.real_servers.journaled_app import answers_of, database_of
 
 KILLS = int(os.environ.get("KILLED_SERVERS", "2"))
@@ -96,10 +97,7 @@ def assert_recovered(client: Client, stored: Stored) -> None:
         assert text_of(stored.items[item_id]) == text_of(client.seen.items[item_id])
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["uvicorn", *(pytest.param(name, marks=pytest.mark.slow) for name in [*SERVERS][1:])],
-)
+@pytest.mark.parametrize("name", others_slow(*SERVERS))
 def test_nothing_that_was_seen_is_lost_when_the_server_is_killed(name: str, tmp_path: Path) -> None:
     server = Killable(name, tmp_path)
     clients: list[Client] = []

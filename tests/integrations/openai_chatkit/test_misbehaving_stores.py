@@ -41,6 +41,7 @@ from chatkit_reducer.testing.cancellation import (
     a_response,
     cancel_everywhere,
 )
+from tests.support.effort import others_slow
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Direct usage of named widget classes:DeprecationWarning"
@@ -110,11 +111,7 @@ def stopped_everywhere(
 
 
 @pytest.mark.parametrize(
-    "ways",
-    [
-        pytest.param([Way.SCOPE_CANCEL, Way.STOP], id="scope cancel, stop"),
-        pytest.param(WAYS, id="all", marks=pytest.mark.slow),
-    ],
+    "ways", others_slow([Way.SCOPE_CANCEL, Way.STOP], WAYS), ids=["scope cancel, stop", "all"]
 )
 @pytest.mark.parametrize("name", sorted(set(MISBEHAVING) - WRITES_FAIL - UNREADABLE))
 def test_all_that_a_store_can_keep_is_kept(

@@ -36,6 +36,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message
 
 import chatkit_reducer
+from tests.support.effort import others_slow
 from tests.support.paths import ROOT
 from tests.support.real_servers.app import Journal, JournalStore, Kept, Plan
 
@@ -560,11 +561,7 @@ def test_a_slow_reader_loses_nothing(server: Server) -> None:
     server.assert_quiet()
 
 
-@pytest.mark.parametrize(
-    "server",
-    ["uvicorn", *(pytest.param(name, marks=pytest.mark.slow) for name in [*SERVERS][1:])],
-    indirect=True,
-)
+@pytest.mark.parametrize("server", others_slow(*SERVERS), indirect=True)
 def test_500_streams_at_once(server: Server) -> None:
     together = 500
 
